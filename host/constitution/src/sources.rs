@@ -1,0 +1,176 @@
+//! The texts of a constitution, read once. Everything after this works on what was read, so an edit during loading
+//! yields the old text or the new one and never a mixture within a document.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use crate::problem::Problem;
+use crate::suggest;
+
+/// No document of a constitution is longer; a file that is was put there by mistake.
+const MAX_BYTES: u64 = 1 << 20;
+
+pub(crate) const CHARTER: &str = "charter.json";
+const RULES: &str = "rules";
+
+/// The documents of a constitution by their path in its folder, `/` between its parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    documents: BTreeMap<String, String>,
+}
+
+impl Sources {
+    /// No documents.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a document, or replaces it.
+    #[must_use]
+    pub fn with(mut self, path: impl Into<String>, text: impl Into<String>) -> Self {
+        self.documents.insert(path.into(), text.into());
+        self
+    }
+
+    /// The documents in the order of their paths.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.documents
+            .iter()
+            .map(|(path, text)| (path.as_str(), text.as_str()))
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Option<&str> {
+        self.documents.get(path).map(String::as_str)
+    }
+
+    /// The documents of `rules/`: the binding's name, the path and the text.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.iter().filter_map(|(path, text)| {
+            let name = path
+                .strip_prefix(RULES)?
+                .strip_prefix('/')?
+                .strip_suffix(".json")?;
+            Some((name, path, text))
+        })
+    }
+
+    /// Reads what a constitution's folder holds, with everything that could not be read.
+    pub(crate) fn read(folder: &Path) -> (Self, Vec<Problem>) {
+        let mut read = Self::new();
+        let mut problems = Vec::new();
+        match names(folder) {
+            Err(error) => problems.push(Problem::of_file(
+                "unreadable",
+                ".",
+                format!("the folder cannot be read: {error}"),
+                "name the folder that holds charter.json, or create one with `polity init`",
+            )),
+            Ok(names) => {
+                if names.iter().any(|name| name == CHARTER) {
+                    read.take(folder, CHARTER, &mut problems);
+                } else {
+                    problems.push(no_charter(&names));
+                }
+                if names.iter().any(|name| name == RULES) {
+                    read.take_rules(folder, &mut problems);
+                } else if let Some(name) = names.iter().find(|name| looks_like_rules(folder, name))
+                {
+                    problems.push(Problem::of_file(
+                        "misnamed-folder",
+                        name,
+                        "the rules in this folder would never be applied",
+                        format!("rename the folder to {RULES}"),
+                    ));
+                }
+            }
+        }
+        (read, problems)
+    }
+
+    fn take_rules(&mut self, folder: &Path, problems: &mut Vec<Problem>) {
+        let names = match names(&folder.join(RULES)) {
+            Ok(names) => names,
+            Err(error) => {
+                problems.push(Problem::of_file(
+                    "unreadable",
+                    RULES,
+                    format!("the folder cannot be read: {error}"),
+                    "make it a folder that this process may read",
+                ));
+                return;
+            }
+        };
+        for name in names.iter().filter(|name| !is_note(name)) {
+            let path = format!("{RULES}/{name}");
+            if name.ends_with(".json") && !folder.join(&path).is_dir() {
+                self.take(folder, &path, problems);
+            } else {
+                // Silence here would mean a rule that its author believes to be in force.
+                problems.push(Problem::of_file(
+                    "not-a-binding",
+                    &path,
+                    "this would never be applied: a binding is a .json file directly in rules/",
+                    "turn it into a .json file in rules/, or move it elsewhere",
+                ));
+            }
+        }
+    }
+
+    fn take(&mut self, folder: &Path, path: &str, problems: &mut Vec<Problem>) {
+        match read_text(&folder.join(path)) {
+            Ok(text) => {
+                self.documents.insert(path.to_owned(), text);
+            }
+            Err(reason) => problems.push(Problem::of_file(
+                "unreadable",
+                path,
+                format!("the file cannot be read: {reason}"),
+                "make it a UTF-8 text file of at most 1 MiB that this process may read",
+            )),
+        }
+    }
+}
+
+/// All or none: an entry that was skipped could be a rule.
+fn names(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect::<io::Result<Vec<_>>>()?;
+    names.sort();
+    Ok(names)
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    let length = fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if length > MAX_BYTES {
+        return Err(format!("it has {length} bytes"));
+    }
+    fs::read_to_string(path).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => "it is not UTF-8".to_owned(),
+        _ => error.to_string(),
+    })
+}
+
+fn no_charter(names: &[String]) -> Problem {
+    let fix = match suggest::nearest(CHARTER, names.iter().map(String::as_str)) {
+        Some(name) => format!("rename {name} to {CHARTER}"),
+        None => format!("write {CHARTER}, or let `polity init` write one"),
+    };
+    Problem::of_file(
+        "no-charter",
+        CHARTER,
+        "a constitution needs a charter and there is none",
+        fix,
+    )
+}
+
+fn looks_like_rules(folder: &Path, name: &str) -> bool {
+    suggest::nearest(name, [RULES]).is_some() && folder.join(name).is_dir()
+}
+
+/// Editors' backups, hidden files and notes may lie beside bindings.
+fn is_note(name: &str) -> bool {
+    name.starts_with('.') || name.ends_with('~') || name.ends_with(".md")
+}
