@@ -1,0 +1,39 @@
+//! Loads, sandboxes, meters and swaps WebAssembly components; knows nothing of business.
+//!
+//! Everything a plugin can reach lies between two walls: what [`grant`] allows and what the sandbox limits. One function
+//! makes every store, one linker links every import, and one type sends every request, so each wall is in one place.
+//!
+//! [`registry::Runtime`] watches a folder and publishes generations of [`plugin::Plugin`]s; a plugin is called through
+//! typed methods, each call in an instance of its own.
+
+#![deny(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod artifact;
+mod bindings;
+mod compile_cache;
+mod contract;
+pub mod digest;
+pub mod egress;
+mod engine;
+mod exports;
+pub mod failure;
+pub mod grant;
+mod imports;
+pub mod manifest;
+mod meter;
+pub mod plugin;
+pub mod refusal;
+pub mod registry;
+mod sandbox;
+pub mod secret;
+pub mod signature;
+mod standby;
+mod stats;
+mod world;
+
+pub use bindings::imports::polity::plugin::types::{Problem, Usage};
+pub use contract::WIT;
+pub use imports::reply::{Delta, Reply, Stopped, ToolCall};
+pub use stats::StatsSnapshot;
+pub use world::{CONTRACT_VERSION, World};
