@@ -1,0 +1,58 @@
+//! Compiles the first-party plugins and writes the table that the library includes.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use polity_plugin_build::{Target, build, watch};
+
+const PLUGINS: [&str; 7] = [
+    "anthropic",
+    "business-hours",
+    "ollama",
+    "openai",
+    "pii-guard",
+    "spending-limit",
+    "triage",
+];
+
+fn main() {
+    let here =
+        PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("Cargo sets CARGO_MANIFEST_DIR"));
+    let workspace = here
+        .ancestors()
+        .nth(2)
+        .expect("the bundle lies in plugins/")
+        .to_owned();
+    watch(&workspace.join("wit"));
+    watch(&workspace.join("Cargo.lock"));
+    for entry in fs::read_dir(workspace.join("plugins"))
+        .expect("plugins/ can be read")
+        .flatten()
+    {
+        watch_sources(&entry.path());
+    }
+
+    let files = build(&workspace, &PLUGINS, Target::Unknown);
+    let mut table = String::from("&[\n");
+    for (name, file) in PLUGINS.iter().zip(files) {
+        writeln!(
+            table,
+            "    Plugin {{ name: {name:?}, wasm: include_bytes!({file:?}) }},"
+        )
+        .expect("a string takes text");
+    }
+    table.push(']');
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("Cargo sets OUT_DIR"));
+    fs::write(out.join("plugins.rs"), table).expect("OUT_DIR can be written");
+}
+
+/// Sources only: a README or a test fixture does not change what is compiled.
+fn watch_sources(plugin: &Path) {
+    for part in ["src", "Cargo.toml", "polity.json", "weights.bin"] {
+        let path = plugin.join(part);
+        if path.exists() {
+            watch(&path);
+        }
+    }
+}
