@@ -46,11 +46,6 @@ impl Rule for HostileRule {
     }
 }
 
-#[expect(
-    clippy::infinite_loop,
-    clippy::empty_loop,
-    reason = "harm is what this is for"
-)]
 fn do_harm(harm: &str) {
     match harm {
         "trap" | "rarely" => panic!("on purpose"),

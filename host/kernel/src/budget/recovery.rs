@@ -1,0 +1,223 @@
+//! What was in progress when the process died: reservations that nobody has settled.
+//!
+//! The provider may have answered and charged for it, and nobody is left to ask. So it counts as spent in full, and the
+//! ledger says so.
+
+use polity_ledger::{Commit, CommitError, Event, ReadError};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::Reservation;
+use super::account::Day;
+use crate::record::subject;
+
+const PREFIX: &str = "reservation/";
+
+/// Reservations settled in one commit.
+const BATCH: usize = 100;
+
+/// The event of a completion whose end nobody saw.
+pub(crate) const LOST: &str = "completion.lost";
+
+/// What was found unsettled at a start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Recovered {
+    /// How many completions.
+    pub(crate) completions: u64,
+    /// What was reserved for them, and counts as spent.
+    pub(crate) micro: u64,
+}
+
+/// A reservation as the ledger's state has it.
+#[derive(Serialize, Deserialize)]
+struct Note {
+    day: u64,
+    actor: String,
+    micro: u64,
+}
+
+/// Why the reservations of an earlier run could not be settled.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RecoverError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+pub(super) fn key(id: Uuid) -> String {
+    format!("{PREFIX}{id}")
+}
+
+pub(super) fn note(reservation: &Reservation) -> Commit {
+    let Reservation {
+        id,
+        day,
+        actor,
+        micro,
+    } = reservation;
+    let note = json!(Note {
+        day: *day,
+        actor: actor.clone(),
+        micro: *micro
+    });
+    Commit::new().put(key(*id), note.to_string())
+}
+
+impl super::Spending {
+    /// Counts as spent what an earlier run has reserved and never settled. To be called once, before anything is
+    /// reserved.
+    pub(crate) fn recover(&self) -> Result<Recovered, RecoverError> {
+        let mut recovered = Recovered::default();
+        loop {
+            let rows = self.ledger.scan(PREFIX, None, BATCH)?;
+            if rows.is_empty() {
+                return Ok(recovered);
+            }
+            for (key, value) in rows {
+                let note = serde_json::from_slice::<Note>(&value).ok();
+                let id = key.strip_prefix(PREFIX).and_then(|id| id.parse().ok());
+                let mut commit = Commit::new().delete(key);
+                if let (Some(Note { day, actor, micro }), Some(id)) = (note, id) {
+                    recovered.completions += 1;
+                    recovered.micro = recovered.micro.saturating_add(micro);
+                    let data = json!({ "actor": actor, "counted_micro": micro });
+                    commit = commit.event(Event::new(LOST, "/kernel", subject(id), data));
+                    commit = Day::read(&self.ledger, day)?.settle(day, &actor, 0, micro, commit);
+                }
+                self.ledger.commit_relaxed(commit)?;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use polity_constitution::{Constitution, Sources};
+    use polity_ledger::{Ledger, ManualClock};
+
+    use super::super::{DAY_MS, Spending, Spent};
+    use super::*;
+
+    const NOW: u64 = 20_000 * DAY_MS + 5;
+
+    fn ledger() -> Ledger {
+        Ledger::in_memory(Arc::new(ManualClock::new(NOW)))
+    }
+
+    fn constitution(company: u64, actor: u64) -> Constitution {
+        let charter = json!({
+            "company": {"name": "Example", "currency": "EUR"},
+            "people": [{"id": "ada", "name": "Ada", "roles": ["owner"]}],
+            "defaults": {"unmatched": "allow"},
+            "budgets": {"company_daily_micro": company, "actor_daily_micro": actor}
+        });
+        Constitution::from_sources(&Sources::new().with("charter.json", charter.to_string()))
+            .unwrap()
+    }
+
+    #[test]
+    fn what_is_reserved_is_taken_until_it_is_settled() {
+        let spending = Spending::new(ledger());
+        let constitution = constitution(100, 80);
+        let reserve = |actor, micro| {
+            spending
+                .reserve(Uuid::nil(), actor, NOW, micro, constitution.charter())
+                .unwrap()
+        };
+        let first = reserve("person:ada", 60).unwrap();
+        let over = reserve("person:ada", 21).unwrap_err();
+        assert_eq!(
+            (over.limit_micro, over.reserved_micro, over.needed_micro),
+            (80, 60, 21)
+        );
+        assert_eq!(over.resets_at_ms, 20_001 * DAY_MS);
+        assert_eq!(
+            reserve("person:bob", 41).unwrap_err().scope,
+            super::super::Scope::Company
+        );
+        spending.settle(first, 10, Commit::new()).unwrap();
+        assert_eq!(
+            spending.today("person:ada", NOW).unwrap(),
+            Spent {
+                actor: 10,
+                company: 10
+            }
+        );
+        reserve("person:bob", 41).unwrap();
+        assert_eq!(
+            spending.today("person:bob", NOW).unwrap(),
+            Spent {
+                actor: 41,
+                company: 51
+            }
+        );
+        assert_eq!(
+            spending.today("person:bob", NOW + DAY_MS).unwrap(),
+            Spent::default()
+        );
+    }
+
+    #[test]
+    fn what_is_free_is_granted_even_when_nothing_is_left() {
+        let spending = Spending::new(ledger());
+        let constitution = constitution(0, 0);
+        let reserve = |micro| {
+            spending
+                .reserve(
+                    Uuid::nil(),
+                    "person:ada",
+                    NOW,
+                    micro,
+                    constitution.charter(),
+                )
+                .unwrap()
+        };
+        assert!(reserve(0).is_ok());
+        assert!(reserve(1).is_err());
+    }
+
+    #[test]
+    fn totals_survive_and_unsettled_reservations_count_as_spent() {
+        let ledger = ledger();
+        let constitution = constitution(1000, 1000);
+        let spending = Spending::new(ledger.clone());
+        for (id, micro) in [(1, 100), (2, 30), (3, 0)] {
+            let id = Uuid::from_u128(id);
+            let reservation = spending
+                .reserve(id, "person:ada", NOW, micro, constitution.charter())
+                .unwrap()
+                .unwrap();
+            spending.note(&reservation).unwrap();
+            if micro == 100 {
+                spending.settle(reservation, 7, Commit::new()).unwrap();
+            }
+        }
+        let after = Spending::new(ledger.clone());
+        assert_eq!(
+            after.recover().unwrap(),
+            Recovered {
+                completions: 1,
+                micro: 30
+            }
+        );
+        assert_eq!(
+            after.today("person:ada", NOW).unwrap(),
+            Spent {
+                actor: 37,
+                company: 37
+            }
+        );
+        let lost = ledger
+            .events_of(&subject(Uuid::from_u128(2)), 0, 10)
+            .unwrap();
+        assert_eq!(lost[0].kind, LOST);
+        assert_eq!(
+            Spending::new(ledger).recover().unwrap(),
+            Recovered::default()
+        );
+    }
+}

@@ -1,0 +1,35 @@
+//! What a caller gets.
+
+use std::sync::Arc;
+
+use polity_runtime::Delta;
+use polity_runtime::plugin::Outcome;
+use uuid::Uuid;
+
+use super::AnswerStream;
+
+/// The answer to a completion.
+#[derive(Debug)]
+pub enum Answer {
+    /// All of it.
+    Whole(Completed),
+    /// Piece by piece. Dropping it stops the guest and the call upstream.
+    Stream(AnswerStream),
+}
+
+/// A completion that has ended well.
+#[derive(Clone, Debug)]
+pub struct Completed {
+    /// The decision that let it happen, for `explain`.
+    pub decision_id: Uuid,
+    /// The model's id.
+    pub model: Arc<str>,
+    /// The adapter.
+    pub plugin: Arc<str>,
+    /// The answer in the order it came; empty at the end of a stream, whose pieces have gone out before.
+    pub content: Vec<Delta>,
+    /// How it ended and what it used. Where the provider did not say, the tokens are guessed.
+    pub outcome: Outcome,
+    /// What it cost.
+    pub cost_micro: u64,
+}

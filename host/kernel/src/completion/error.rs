@@ -1,0 +1,121 @@
+//! Why a completion gave no answer.
+
+use polity_ledger::{CommitError, ReadError};
+use polity_runtime::failure::CallError;
+use uuid::Uuid;
+
+use crate::Decision;
+use crate::budget::OverBudget;
+use crate::drain::Draining;
+use crate::escalation::RaiseError;
+
+/// Why a completion gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CompleteError {
+    /// The request is not as it should be.
+    #[error("{0}")]
+    Invalid(String),
+    /// No adapter has the model.
+    #[error("there is no model \"{asked}\"{}", proposals(.near))]
+    UnknownModel {
+        /// As the caller named it.
+        asked: String,
+        /// Models that may have been meant, best first.
+        near: Vec<String>,
+    },
+    /// The rules do not let it happen.
+    #[error("{}", .0.reason)]
+    Denied(Box<Decision>),
+    /// A person decides.
+    #[error("{}", .0.reason)]
+    Escalated(Box<Decision>),
+    /// The budget does not have enough left.
+    #[error("{over}")]
+    OverBudget {
+        /// What there is, and what it would take.
+        over: OverBudget,
+        /// Its record.
+        decision_id: Uuid,
+    },
+    /// The adapter or its provider failed; [`CallError::code`] is stable.
+    #[error("{model}: {error}")]
+    Plugin {
+        /// The model.
+        model: String,
+        /// How it failed.
+        error: CallError,
+        /// Its record.
+        decision_id: Uuid,
+    },
+    /// The answer had not ended when the caller's deadline passed.
+    #[error("the answer did not end within the {deadline_ms} ms that the request allows")]
+    Deadline {
+        /// The deadline.
+        deadline_ms: u64,
+        /// Its record, if the rules had spoken by then.
+        decision_id: Option<Uuid>,
+    },
+    /// The rules amended the request into one that cannot be sent.
+    #[error("the rules amended the request into one that cannot be sent: {detail}")]
+    Amendment {
+        /// What is wrong with it.
+        detail: String,
+        /// Its record.
+        decision_id: Uuid,
+    },
+    /// What a person has to decide could not be put before one.
+    #[error("the completion waits for a person, but it could not be put into the inbox: {0}")]
+    Inbox(RaiseError),
+    /// The ledger could not take the record, and nothing happens here without one.
+    #[error("the completion could not be recorded: {0}")]
+    Record(#[from] CommitError),
+    /// The ledger does not read.
+    #[error("what was spent today cannot be read: {0}")]
+    Read(#[from] ReadError),
+    /// The host is going.
+    #[error(transparent)]
+    Draining(#[from] Draining),
+}
+
+impl CompleteError {
+    /// A stable code for programs; for a plugin's failure, the plugin's own.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Invalid(_) => "invalid",
+            Self::UnknownModel { .. } => "unknown-model",
+            Self::Denied(_) => "denied",
+            Self::Escalated(_) => "escalated",
+            Self::OverBudget { .. } => "over-budget",
+            Self::Plugin { error, .. } => error.code(),
+            Self::Deadline { .. } => "deadline",
+            Self::Amendment { .. } => "amendment",
+            Self::Inbox(_) => "inbox",
+            Self::Record(_) | Self::Read(_) => "record",
+            Self::Draining(_) => "draining",
+        }
+    }
+
+    /// The decision that tells the story, where there is one.
+    pub fn decision_id(&self) -> Option<Uuid> {
+        match self {
+            Self::Denied(decision) | Self::Escalated(decision) => Some(decision.id),
+            Self::OverBudget { decision_id, .. }
+            | Self::Plugin { decision_id, .. }
+            | Self::Amendment { decision_id, .. } => Some(*decision_id),
+            Self::Deadline { decision_id, .. } => *decision_id,
+            Self::Invalid(_)
+            | Self::UnknownModel { .. }
+            | Self::Inbox(_)
+            | Self::Record(_)
+            | Self::Read(_)
+            | Self::Draining(_) => None,
+        }
+    }
+}
+
+fn proposals(near: &[String]) -> String {
+    match near {
+        [] => "; `polity models` lists those there are".to_owned(),
+        _ => format!("; did you mean {}?", near.join(" or ")),
+    }
+}

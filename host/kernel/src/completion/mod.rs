@@ -1,0 +1,22 @@
+//! Completions: asking a model, under the rules and within the budget.
+//!
+//! `request` is what is asked, `price` what it may cost, `run` the way from the one to the other, `running` a completion
+//! that has been paid for and not ended yet, `stream` an answer on its way. There is no choice among models here and no
+//! second attempt: whoever wants that puts a router before this.
+
+mod answer;
+mod error;
+mod message;
+mod outcome;
+mod price;
+mod request;
+mod run;
+mod running;
+mod stream;
+
+pub use answer::{Answer, Completed};
+pub use error::CompleteError;
+pub use message::Message;
+pub use outcome::{CompletionRecord, CompletionStatus, Failure};
+pub use request::CompletionRequest;
+pub use stream::{AnswerStream, Piece};

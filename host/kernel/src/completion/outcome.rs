@@ -1,0 +1,139 @@
+//! What the ledger keeps of a completion.
+
+use std::fmt;
+use std::sync::Arc;
+
+use polity_runtime::digest::Digest;
+use serde::{Deserialize, Serialize};
+
+use super::price::Tokens;
+use crate::digest::text;
+use crate::models::ModelEntry;
+
+/// How a completion ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CompletionStatus {
+    /// The model answered.
+    Answered,
+    /// The rules did not let it happen.
+    Refused,
+    /// It would have cost more than the budget has left.
+    OverBudget,
+    /// The adapter or its provider failed.
+    Failed,
+    /// The answer had not ended when the deadline passed.
+    Late,
+    /// The caller went away.
+    Cancelled,
+}
+
+/// A completion: which model, what it used and cost, how long it took.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CompletionRecord {
+    /// The model as the caller named it.
+    pub asked: String,
+    /// The model's id.
+    pub model: Arc<str>,
+    /// The adapter.
+    pub plugin: Arc<str>,
+    /// The adapter's version, where it says one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub plugin_version: Option<Arc<str>>,
+    /// The adapter's bytes.
+    #[serde(serialize_with = "text::always")]
+    pub digest: Digest,
+    /// Whether the answer was streamed.
+    pub stream: bool,
+    /// How it ended.
+    pub status: CompletionStatus,
+    /// `stop`, `length`, `tool_calls` or `content_filter`, where the model answered.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub finish: Option<String>,
+    /// Tokens of the prompt.
+    pub input_tokens: u64,
+    /// Tokens of the answer.
+    pub output_tokens: u64,
+    /// The part of the prompt that came from the provider's cache.
+    pub cached_tokens: u64,
+    /// Whether the tokens were guessed from the text, because the provider did not say or was not asked to the end.
+    pub is_estimate: bool,
+    /// What was reserved of the budget beforehand.
+    pub reserved_micro: u64,
+    /// What it cost.
+    pub cost_micro: u64,
+    /// From the request to the first piece of a streamed answer.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub first_piece_us: Option<u64>,
+    /// From the request to its end.
+    pub took_us: u64,
+    /// Why there is no answer, where there is none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<Failure>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Stable, for programs.
+    pub code: String,
+    /// One sentence.
+    pub detail: String,
+}
+
+impl CompletionStatus {
+    /// The name that records and metrics use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Refused => "refused",
+            Self::OverBudget => "over-budget",
+            Self::Failed => "failed",
+            Self::Late => "late",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for CompletionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl CompletionRecord {
+    /// A completion that has not come to the adapter.
+    pub(super) fn new(
+        asked: String,
+        model: &ModelEntry,
+        stream: bool,
+        status: CompletionStatus,
+    ) -> Self {
+        Self {
+            asked,
+            model: model.id().clone(),
+            plugin: model.plugin.clone(),
+            plugin_version: model.version().cloned(),
+            digest: model.digest(),
+            stream,
+            status,
+            finish: None,
+            input_tokens: 0,
+            output_tokens: 0,
+            cached_tokens: 0,
+            is_estimate: false,
+            reserved_micro: 0,
+            cost_micro: 0,
+            first_piece_us: None,
+            took_us: 0,
+            error: None,
+        }
+    }
+
+    pub(super) fn set_tokens(&mut self, tokens: Tokens, is_estimate: bool) {
+        self.input_tokens = tokens.input;
+        self.output_tokens = tokens.output;
+        self.cached_tokens = tokens.cached;
+        self.is_estimate = is_estimate;
+    }
+}

@@ -1,0 +1,302 @@
+//! The way of a completion: model, rules, budget, adapter, record.
+
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use polity_constitution::{ActionKind, CompletionRecords, OutcomeKind};
+use polity_ledger::{Commit, new_id};
+use polity_runtime::Reply;
+use uuid::Uuid;
+
+use super::running::{Dispatched, Running, micros};
+use super::{
+    Answer, AnswerStream, CompleteError, CompletionRecord, CompletionRequest, CompletionStatus,
+    Failure, price,
+};
+use crate::models::{ModelEntry, Unknown};
+use crate::record::Record;
+use crate::rules::{Facts, Question, Ruling, rule};
+use crate::{Actor, Decision, Kernel};
+
+/// The kind of action that a completion is.
+pub(crate) const KIND: &str = "model.complete";
+
+static ACTION: LazyLock<ActionKind> =
+    LazyLock::new(|| KIND.parse().expect("it is written as a kind"));
+
+/// A completion that the rules have spoken on and that has not come to its adapter.
+struct Judged {
+    id: Uuid,
+    record: Record,
+    completion: CompletionRecord,
+    records: CompletionRecords,
+    started: Instant,
+}
+
+impl Kernel {
+    /// Asks a model, if the rules and the budget let it happen. The rules have spoken, and the first piece has come, when
+    /// this returns a stream.
+    ///
+    /// # Errors
+    /// See [`CompleteError`].
+    pub async fn complete(
+        &self,
+        actor: &Actor,
+        request: CompletionRequest,
+        stream: bool,
+    ) -> Result<Answer, CompleteError> {
+        let started = Instant::now();
+        let visit = self.enter()?;
+        request.check().map_err(CompleteError::Invalid)?;
+        let inner = &*self.inner;
+        let model = self
+            .resolve(&request.model)
+            .await
+            .map_err(|Unknown { near }| {
+                inner.counting.unknown_model();
+                CompleteError::UnknownModel {
+                    asked: request.model.clone(),
+                    near,
+                }
+            })?;
+
+        let at_ms = inner.clock.now_ms();
+        let id = new_id(at_ms);
+        let book = inner.books.current(&inner.runtime);
+        let estimate = price::estimate(&model.info, request.bytes(), request.max_output_tokens);
+        let spent = inner.spending.today(&actor.id, at_ms)?;
+        let facts = Facts {
+            law: &book.law,
+            actor,
+            spent,
+            model: Some((estimate, &*model.facts)),
+            request: None,
+        };
+        let question = Question {
+            kind: ACTION.clone(),
+            actor: actor.id.clone(),
+            at_ms,
+            input: request.input(stream),
+            context: facts.text(),
+        };
+        let ruling = rule(&book, id, question).await;
+        inner.counting.decision(&ACTION, ruling.resolution.kind());
+
+        let records = ruling.law.charter().ledger().completions;
+        let outcome = ruling.resolution.kind();
+        if outcome >= OutcomeKind::Escalate {
+            let completion =
+                CompletionRecord::new(request.model, &model, stream, CompletionStatus::Refused);
+            return Err(self.refuse(ruling, completion, records, started).await);
+        }
+        let asked = request.model.clone();
+        let (record, amended) = Record::new(ruling);
+        let completion = CompletionRecord::new(asked, &model, stream, CompletionStatus::Answered);
+        let mut judged = Judged {
+            id,
+            record,
+            completion,
+            records,
+            started,
+        };
+        let (request, model) = match amended {
+            None => (request, model),
+            Some(input) => match self.amend(&request, &model, &input).await {
+                Ok((request, model)) => {
+                    judged.completion = CompletionRecord::new(
+                        request.model.clone(),
+                        &model,
+                        stream,
+                        CompletionStatus::Answered,
+                    );
+                    (request, model)
+                }
+                Err(detail) => {
+                    let error = Failure {
+                        code: "amendment".to_owned(),
+                        detail: detail.clone(),
+                    };
+                    self.stop(judged, CompletionStatus::Failed, Some(error))
+                        .await?;
+                    return Err(CompleteError::Amendment {
+                        detail,
+                        decision_id: id,
+                    });
+                }
+            },
+        };
+
+        let left = request
+            .deadline
+            .map(|deadline| deadline.saturating_sub(started.elapsed()));
+        if let (Some(Duration::ZERO), Some(deadline)) = (left, request.deadline) {
+            self.stop(judged, CompletionStatus::Late, None).await?;
+            return Err(CompleteError::Deadline {
+                deadline_ms: micros(deadline) / 1000,
+                decision_id: Some(id),
+            });
+        }
+        let prompt_bytes = request.bytes();
+        let estimate = price::estimate(&model.info, prompt_bytes, request.max_output_tokens);
+        let reserved =
+            inner
+                .spending
+                .reserve(id, &actor.id, at_ms, estimate, book.law.charter())?;
+        let reservation = match reserved {
+            Ok(reservation) => reservation,
+            Err(over) => {
+                let error = Failure {
+                    code: "over-budget".to_owned(),
+                    detail: over.to_string(),
+                };
+                self.stop(judged, CompletionStatus::OverBudget, Some(error))
+                    .await?;
+                return Err(CompleteError::OverBudget {
+                    over,
+                    decision_id: id,
+                });
+            }
+        };
+
+        let noted = inner.spending.note(&reservation);
+        let Judged {
+            record, completion, ..
+        } = judged;
+        let running = Running::new(Dispatched {
+            kernel: self.clone(),
+            visit,
+            id,
+            record,
+            completion,
+            model: model.clone(),
+            reservation,
+            prompt_bytes,
+            started,
+            deadline: request.deadline,
+            records,
+        });
+        noted?;
+        let wire = request.into_wire(&model.info.id);
+        if stream {
+            let stream = AnswerStream::open(running, model.adapter.clone(), wire, left).await?;
+            return Ok(Answer::Stream(stream));
+        }
+        let called = model
+            .adapter
+            .complete(&wire, Reply::Collect(Vec::new()), left)
+            .await;
+        running.end(called).await.map(Answer::Whole)
+    }
+
+    async fn resolve(&self, model: &str) -> Result<Arc<ModelEntry>, Unknown> {
+        self.inner.models.resolve(&self.inner.runtime, model).await
+    }
+
+    /// The request in the form that the rules gave it, and the model that it names then.
+    async fn amend(
+        &self,
+        request: &CompletionRequest,
+        model: &Arc<ModelEntry>,
+        input: &serde_json::Value,
+    ) -> Result<(CompletionRequest, Arc<ModelEntry>), String> {
+        let amended = request.amended(input)?;
+        if amended.model == request.model {
+            return Ok((amended, model.clone()));
+        }
+        match self.resolve(&amended.model).await {
+            Ok(model) => Ok((amended, model)),
+            Err(_) => Err(format!("there is no model \"{}\"", amended.model)),
+        }
+    }
+
+    /// Records that the rules did not let a completion happen, and asks people where they said so.
+    async fn refuse(
+        &self,
+        ruling: Ruling,
+        completion: CompletionRecord,
+        records: CompletionRecords,
+        started: Instant,
+    ) -> CompleteError {
+        let id = ruling.id;
+        let escalated = ruling.resolution.kind() == OutcomeKind::Escalate;
+        let inbox_items = if escalated {
+            // It was written by `CompletionRequest::input`, so it parses.
+            let input = serde_json::from_str(&ruling.input).unwrap_or_default();
+            match self.raise(&ruling, &input).await {
+                Ok(items) => items,
+                Err(error) => return CompleteError::Inbox(error),
+            }
+        } else {
+            Vec::new()
+        };
+        let (mut record, amended) = Record::new(ruling);
+        record.details.inbox_items = inbox_items;
+        record.details.completion = Some(CompletionRecord {
+            took_us: micros(started.elapsed()),
+            ..completion
+        });
+        // What a person is asked about must not be lost, whatever is done with other completions.
+        let records = if escalated {
+            CompletionRecords::Durable
+        } else {
+            records
+        };
+        if let Err(error) = self.write(id, record.clone(), records).await {
+            return error;
+        }
+        let mut decision = Decision::of(id, record);
+        if amended.is_some() {
+            (decision.amended_input, decision.omitted_amended_input) = (amended, None);
+        }
+        if let Err(error) = self.add_resolution(&mut decision) {
+            return error.into();
+        }
+        if escalated {
+            CompleteError::Escalated(Box::new(decision))
+        } else {
+            CompleteError::Denied(Box::new(decision))
+        }
+    }
+
+    /// Records a completion that the rules let happen and that did not come to its adapter.
+    async fn stop(
+        &self,
+        judged: Judged,
+        status: CompletionStatus,
+        error: Option<Failure>,
+    ) -> Result<(), CompleteError> {
+        let Judged {
+            id,
+            mut record,
+            completion,
+            records,
+            started,
+        } = judged;
+        let took_us = micros(started.elapsed());
+        record.details.completion = Some(CompletionRecord {
+            status,
+            error,
+            took_us,
+            ..completion
+        });
+        self.write(id, record, records).await
+    }
+
+    async fn write(
+        &self,
+        id: Uuid,
+        record: Record,
+        records: CompletionRecords,
+    ) -> Result<(), CompleteError> {
+        let inner = &*self.inner;
+        if let Some(completion) = &record.details.completion {
+            inner.counting.completion(completion);
+        }
+        let commit = Commit::new().event(record.event(id));
+        match records {
+            CompletionRecords::Durable => inner.ledger.commit(commit).await?,
+            CompletionRecords::Relaxed => inner.ledger.commit_relaxed(commit)?,
+        };
+        Ok(())
+    }
+}

@@ -1,0 +1,229 @@
+//! A completion that has been let happen and paid for in advance, until it has ended.
+//!
+//! It ends once, in whatever way: when the adapter returns, when the deadline has passed, or when whoever waited for the
+//! answer has gone, in which case this is dropped. Each way settles the reservation and writes the record.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use polity_constitution::CompletionRecords;
+use polity_ledger::{Commit, CommitError};
+use polity_runtime::Delta;
+use polity_runtime::failure::CallError;
+use polity_runtime::plugin::{Completion, Outcome};
+use uuid::Uuid;
+
+use super::price::{self, Tokens, guess_tokens};
+use super::{CompleteError, Completed, CompletionRecord, CompletionStatus, Failure};
+use crate::Kernel;
+use crate::budget::Reservation;
+use crate::drain::Visit;
+use crate::models::ModelEntry;
+use crate::record::Record;
+
+/// What is known before the adapter is called.
+pub(super) struct Dispatched {
+    pub(super) kernel: Kernel,
+    pub(super) visit: Visit,
+    pub(super) id: Uuid,
+    pub(super) record: Record,
+    pub(super) completion: CompletionRecord,
+    pub(super) model: Arc<ModelEntry>,
+    pub(super) reservation: Reservation,
+    pub(super) prompt_bytes: usize,
+    pub(super) started: Instant,
+    pub(super) deadline: Option<Duration>,
+    pub(super) records: CompletionRecords,
+}
+
+/// A completion in progress: `Some` until it has ended.
+pub(super) struct Running {
+    open: Option<Box<Dispatched>>,
+    delivered_bytes: u64,
+}
+
+/// How it ended.
+enum Ending {
+    Answered(Outcome),
+    Failed(CallError),
+    Late,
+    Cancelled,
+}
+
+impl Running {
+    pub(super) fn new(dispatched: Dispatched) -> Self {
+        Self {
+            open: Some(Box::new(dispatched)),
+            delivered_bytes: 0,
+        }
+    }
+
+    /// Counts a piece of a stream that goes out.
+    pub(super) fn deliver(&mut self, piece: &Delta) {
+        self.delivered_bytes += bytes(piece);
+        if let Some(open) = &mut self.open
+            && open.completion.first_piece_us.is_none()
+        {
+            open.completion.first_piece_us = Some(micros(open.started.elapsed()));
+        }
+    }
+
+    /// What the adapter's call returned, as the caller is to see it, and on record before he does.
+    pub(super) async fn end(
+        mut self,
+        called: Result<Completion, CallError>,
+    ) -> Result<Completed, CompleteError> {
+        // Taken once, here; a drop after this finds nothing to do.
+        let Some(open) = self.open.take() else {
+            return Err(CompleteError::Record(ended()));
+        };
+        let (id, records, deadline) = (open.id, open.records, open.deadline);
+        let (model, kernel) = (open.model.clone(), open.kernel.clone());
+        let (mut outcome, content, ending) = match called {
+            Ok(Completion { outcome, pieces }) => {
+                self.delivered_bytes += pieces.iter().map(bytes).sum::<u64>();
+                (Some(outcome.clone()), pieces, Ending::Answered(outcome))
+            }
+            Err(CallError::Timeout(_))
+                if deadline.is_some_and(|deadline| open.started.elapsed() >= deadline) =>
+            {
+                (None, Vec::new(), Ending::Late)
+            }
+            Err(error) => (None, Vec::new(), Ending::Failed(error)),
+        };
+        let error = match &ending {
+            Ending::Failed(error) => Some(error.clone()),
+            _ => None,
+        };
+        let settled = open.settle(ending, self.delivered_bytes)?;
+        if records == CompletionRecords::Durable {
+            kernel.inner.ledger.flush().await?;
+        }
+        if let Some(outcome) = &mut outcome {
+            outcome.usage.input_tokens = settled.tokens.input;
+            outcome.usage.output_tokens = settled.tokens.output;
+        }
+        match (outcome, error) {
+            (Some(outcome), _) => Ok(Completed {
+                decision_id: id,
+                model: model.id().clone(),
+                plugin: model.plugin.clone(),
+                content,
+                outcome,
+                cost_micro: settled.cost_micro,
+            }),
+            (None, Some(error)) => Err(CompleteError::Plugin {
+                model: model.id().to_string(),
+                error,
+                decision_id: id,
+            }),
+            (None, None) => Err(CompleteError::Deadline {
+                deadline_ms: deadline.map_or(0, |deadline| micros(deadline) / 1000),
+                decision_id: Some(id),
+            }),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let Some(open) = self.open.take() else { return };
+        let id = open.id;
+        if let Err(error) = open.settle(Ending::Cancelled, self.delivered_bytes) {
+            tracing::error!(%error, %id, "a cancelled completion could not be recorded");
+        }
+    }
+}
+
+struct Settled {
+    tokens: Tokens,
+    cost_micro: u64,
+}
+
+impl Dispatched {
+    /// Settles and records. Does not wait for the disk.
+    fn settle(
+        mut self: Box<Self>,
+        ending: Ending,
+        delivered_bytes: u64,
+    ) -> Result<Settled, CommitError> {
+        let info = &self.model.info;
+        let guess = Tokens {
+            input: guess_tokens(self.prompt_bytes as u64),
+            output: guess_tokens(delivered_bytes),
+            cached: 0,
+        };
+        let is_priced = info.input_price > 0 || info.output_price > 0;
+        let completion = &mut self.completion;
+        let (tokens, is_estimate) = match ending {
+            Ending::Answered(Outcome { finish, usage }) => {
+                completion.status = CompletionStatus::Answered;
+                completion.finish = Some(finish);
+                let said = Tokens {
+                    input: usage.input_tokens,
+                    output: usage.output_tokens,
+                    cached: usage.cached_tokens,
+                };
+                // A provider that names no tokens still sends a bill.
+                let is_silent = said.input == 0 && said.output == 0;
+                if is_silent && is_priced {
+                    (guess, true)
+                } else {
+                    (said, false)
+                }
+            }
+            Ending::Failed(error) => {
+                completion.status = CompletionStatus::Failed;
+                completion.error = Some(Failure {
+                    code: error.code().to_owned(),
+                    detail: error.to_string(),
+                });
+                // What failed before its first piece is not charged for by any provider we know.
+                if delivered_bytes > 0 {
+                    (guess, true)
+                } else {
+                    (Tokens::default(), false)
+                }
+            }
+            Ending::Late => {
+                completion.status = CompletionStatus::Late;
+                (guess, true)
+            }
+            Ending::Cancelled => {
+                completion.status = CompletionStatus::Cancelled;
+                (guess, true)
+            }
+        };
+        completion.set_tokens(tokens, is_estimate);
+        completion.reserved_micro = self.reservation.micro;
+        completion.cost_micro = price::cost(info, tokens);
+        completion.took_us = micros(self.started.elapsed());
+
+        let inner = &*self.kernel.inner;
+        inner.counting.completion(completion);
+        let cost_micro = completion.cost_micro;
+        self.record.details.completion = Some(self.completion);
+        let commit = Commit::new().event(self.record.event(self.id));
+        inner
+            .spending
+            .settle(self.reservation, cost_micro, commit)?;
+        drop(self.visit);
+        Ok(Settled { tokens, cost_micro })
+    }
+}
+
+fn bytes(piece: &Delta) -> u64 {
+    let bytes = match piece {
+        Delta::Text(text) | Delta::Thinking(text) => text.len(),
+        Delta::ToolCall(call) => call.name.len() + call.arguments.len(),
+    };
+    bytes as u64
+}
+
+pub(super) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn ended() -> CommitError {
+    CommitError::Stopped("the completion has ended already".to_owned())
+}

@@ -1,0 +1,158 @@
+//! An answer on its way.
+//!
+//! The guest runs when the reader asks for the next piece, in the reader's task: a slow reader slows the guest down, and a
+//! reader that goes takes the guest, its connection and its instance along. There is no task to cancel and nothing that
+//! could run on without anyone waiting for it.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_util::Stream;
+use polity_runtime::failure::CallError;
+use polity_runtime::plugin::{Completion, Request};
+use polity_runtime::{Delta, Reply};
+use tokio::sync::mpsc;
+
+use super::running::Running;
+use super::{CompleteError, Completed};
+
+/// Pieces that the guest may be ahead of the reader: what arrives in one packet goes out in one.
+const AHEAD: usize = 64;
+
+/// One piece of a streamed answer.
+#[derive(Debug)]
+pub enum Piece {
+    /// A piece of the answer.
+    Delta(Delta),
+    /// The answer has ended and is on record. Nothing comes after it.
+    End(Completed),
+    /// The answer breaks off here. Nothing comes after it.
+    Failed(CompleteError),
+}
+
+/// A streamed answer. Dropping it stops the guest and the call upstream, and records what had been used.
+pub struct AnswerStream {
+    state: State,
+    pieces: mpsc::Receiver<Delta>,
+    /// Read ahead, to know that there is an answer.
+    first: Option<Piece>,
+}
+
+/// `Answering => Emptying => Recording => Done`.
+enum State {
+    /// The guest is at work.
+    Answering(Guest, Running),
+    /// The guest has returned; what it sent before is still to go out.
+    Emptying(Result<Completion, CallError>, Running),
+    /// The record is being written.
+    Recording(Pin<Box<dyn Future<Output = Result<Completed, CompleteError>> + Send>>),
+    /// Over.
+    Done,
+}
+
+type Guest = Pin<Box<dyn Future<Output = Result<Completion, CallError>> + Send>>;
+
+impl AnswerStream {
+    /// Begins an answer, and waits for its first piece: whatever fails before it fails the whole completion, so that a
+    /// caller learns of it by an error and not by a stream that breaks off.
+    pub(super) async fn open(
+        running: Running,
+        adapter: std::sync::Arc<polity_runtime::plugin::Plugin>,
+        request: Request,
+        deadline: Option<Duration>,
+    ) -> Result<Self, CompleteError> {
+        let (sender, pieces) = mpsc::channel(AHEAD);
+        let guest: Guest = Box::pin(async move {
+            adapter
+                .complete(&request, Reply::Stream(sender), deadline)
+                .await
+        });
+        let mut stream = Self {
+            state: State::Answering(guest, running),
+            pieces,
+            first: None,
+        };
+        match poll_fn(|context| stream.poll_piece(context)).await {
+            Some(Piece::Failed(error)) => Err(error),
+            first => {
+                stream.first = first;
+                Ok(stream)
+            }
+        }
+    }
+
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
+        loop {
+            match &mut self.state {
+                State::Answering(guest, running) => {
+                    if let Poll::Ready(Some(delta)) = self.pieces.poll_recv(context) {
+                        running.deliver(&delta);
+                        return Poll::Ready(Some(Piece::Delta(delta)));
+                    }
+                    let Poll::Ready(returned) = guest.as_mut().poll(context) else {
+                        // The guest may have sent something just now.
+                        return match self.pieces.poll_recv(context) {
+                            Poll::Ready(Some(delta)) => {
+                                running.deliver(&delta);
+                                Poll::Ready(Some(Piece::Delta(delta)))
+                            }
+                            _ => Poll::Pending,
+                        };
+                    };
+                    let State::Answering(_, running) =
+                        std::mem::replace(&mut self.state, State::Done)
+                    else {
+                        return Poll::Ready(None);
+                    };
+                    self.state = State::Emptying(returned, running);
+                }
+                State::Emptying(_, running) => {
+                    if let Ok(delta) = self.pieces.try_recv() {
+                        running.deliver(&delta);
+                        return Poll::Ready(Some(Piece::Delta(delta)));
+                    }
+                    let State::Emptying(returned, running) =
+                        std::mem::replace(&mut self.state, State::Done)
+                    else {
+                        return Poll::Ready(None);
+                    };
+                    self.state = State::Recording(Box::pin(running.end(returned)));
+                }
+                State::Recording(record) => {
+                    let ended = ready!(record.as_mut().poll(context));
+                    self.state = State::Done;
+                    return Poll::Ready(Some(ended.map_or_else(Piece::Failed, Piece::End)));
+                }
+                State::Done => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+impl Stream for AnswerStream {
+    type Item = Piece;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Piece>> {
+        match self.first.take() {
+            Some(first) => Poll::Ready(Some(first)),
+            None => self.poll_piece(context),
+        }
+    }
+}
+
+impl fmt::Debug for AnswerStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Answering(..) => "answering",
+            State::Emptying(..) => "emptying",
+            State::Recording(_) => "recording",
+            State::Done => "done",
+        };
+        f.debug_struct("AnswerStream")
+            .field("state", &state)
+            .finish_non_exhaustive()
+    }
+}

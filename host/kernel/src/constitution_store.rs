@@ -1,0 +1,175 @@
+//! Every constitution that was ever in force, in the ledger's state: so that the rules of a day years ago can be read, and
+//! what was decided under them can be judged again, whatever became of the folder.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use polity_constitution::{Constitution, Problems, Sources, Version};
+use polity_ledger::{Commit, CommitError, Event, Ledger, ReadError};
+use serde_json::json;
+
+use crate::digest::sha256;
+
+/// A folder that changes while it is read is read again, so often at most.
+const ATTEMPTS: usize = 5;
+
+/// The state key of a constitution.
+fn key(version: &Version) -> String {
+    format!("constitution/{}", version.digest)
+}
+
+/// A constitution with the documents that it was read from.
+pub(crate) struct Loaded {
+    pub(crate) constitution: Constitution,
+    /// By path; none where the folder kept changing while it was read.
+    documents: Option<BTreeMap<String, String>>,
+}
+
+/// Reads a folder. Problems are those of [`Constitution::load`].
+pub(crate) fn load(folder: &Path) -> Result<Loaded, Problems> {
+    let mut constitution = Constitution::load(folder)?;
+    for _ in 0..ATTEMPTS {
+        let documents = documents(folder);
+        let same = from_documents(&documents)
+            .is_ok_and(|read| read.version().digest == constitution.version().digest);
+        if same {
+            return Ok(Loaded {
+                constitution,
+                documents: Some(documents),
+            });
+        }
+        constitution = Constitution::load(folder)?;
+    }
+    Ok(Loaded {
+        constitution,
+        documents: None,
+    })
+}
+
+/// The commit that puts a constitution on record.
+pub(crate) fn record(loaded: &Loaded, replaced: Option<&Version>) -> Commit {
+    let Loaded {
+        constitution,
+        documents,
+    } = loaded;
+    let version = constitution.version();
+    let bindings: Vec<_> = constitution
+        .bindings()
+        .iter()
+        .map(|binding| &binding.name)
+        .collect();
+    let data = json!({
+        "version": version,
+        "replaced": replaced,
+        "company": constitution.charter().company(),
+        "bindings": bindings,
+        "documents": documents.as_ref().map(|documents| {
+            documents.iter().map(|(path, text)| (path, sha256(text))).collect::<BTreeMap<_, _>>()
+        }),
+    });
+    let subject = format!("constitution/{}", version.digest);
+    let mut commit =
+        Commit::new().event(Event::new("constitution.loaded", "/kernel", subject, data));
+    if let Some(documents) = documents {
+        commit = commit.put(key(version), json!(documents).to_string());
+    }
+    commit
+}
+
+/// Notes that a folder was refused and the constitution before it stays in force.
+pub(crate) async fn record_refusal(
+    ledger: &Ledger,
+    kept: &Version,
+    problems: &Problems,
+) -> Result<(), CommitError> {
+    let data = json!({ "kept": kept, "problems": problems.list });
+    let subject = format!("constitution/{}", kept.digest);
+    let event = Event::new("constitution.refused", "/kernel", subject, data);
+    ledger.commit(Commit::new().event(event)).await.map(drop)
+}
+
+/// A constitution of the past; none where the ledger does not have it.
+pub(crate) fn past(ledger: &Ledger, version: &Version) -> Result<Option<Constitution>, ReadError> {
+    let Some(stored) = ledger.get(&key(version))? else {
+        return Ok(None);
+    };
+    let documents: Option<BTreeMap<String, String>> = serde_json::from_slice(&stored).ok();
+    let constitution = documents.and_then(|documents| from_documents(&documents).ok());
+    // The digest is over the documents, so what was altered in the state is not taken for what was in force.
+    Ok(constitution.filter(|read| read.version().digest == version.digest))
+}
+
+fn from_documents(documents: &BTreeMap<String, String>) -> Result<Constitution, Problems> {
+    let sources = documents
+        .iter()
+        .fold(Sources::new(), |sources, (path, text)| {
+            sources.with(path, text)
+        });
+    Constitution::from_sources(&sources)
+}
+
+/// The documents of a folder: the charter and what lies in `rules/`. What does not read is left out, and found missing
+/// by the comparison of digests.
+fn documents(folder: &Path) -> BTreeMap<String, String> {
+    let mut documents = BTreeMap::new();
+    let mut take = |path: String| {
+        if let Ok(text) = fs::read_to_string(folder.join(&path)) {
+            documents.insert(path, text);
+        }
+    };
+    take("charter.json".to_owned());
+    for entry in fs::read_dir(folder.join("rules"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".json") && !name.starts_with('.') {
+            take(format!("rules/{name}"));
+        }
+    }
+    documents
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use polity_ledger::ManualClock;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_constitution_can_be_read_back_after_its_folder_has_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let charter = r#"{"company": {"name": "Example", "currency": "EUR"},
+            "people": [{"id": "ada", "name": "Ada", "roles": ["owner"]}], "defaults": {"unmatched": "deny"}}"#;
+        fs::write(folder.path().join("charter.json"), charter).unwrap();
+        fs::create_dir(folder.path().join("rules")).unwrap();
+        fs::write(
+            folder.path().join("rules/a.json"),
+            r#"{"rule": "x", "guards": ["*"]}"#,
+        )
+        .unwrap();
+        let loaded = load(folder.path()).unwrap();
+        let version = loaded.constitution.version().clone();
+        let ledger = Ledger::in_memory(Arc::new(ManualClock::new(0)));
+        ledger.commit(record(&loaded, None)).await.unwrap();
+        drop(folder);
+        let past_one = past(&ledger, &version).unwrap().unwrap();
+        assert_eq!(past_one.bindings()[0].rule, "x");
+        assert_eq!(past_one.version().digest, version.digest);
+        let other = Version {
+            digest: "0".repeat(64),
+            commit: None,
+        };
+        assert!(past(&ledger, &other).unwrap().is_none());
+        let altered = json!({"charter.json": charter}).to_string();
+        ledger
+            .commit(Commit::new().put(key(&version), altered))
+            .await
+            .unwrap();
+        assert!(past(&ledger, &version).unwrap().is_none());
+    }
+}

@@ -1,0 +1,218 @@
+//! Counts for metrics, since the start.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use polity_constitution::{ActionKind, OutcomeKind};
+use polity_runtime::digest::Digest;
+use polity_runtime::registry::Generation;
+use polity_runtime::{StatsSnapshot, World};
+use serde::Serialize;
+
+use crate::completion::{CompletionRecord, CompletionStatus};
+use crate::histogram::Histogram;
+
+/// Kinds of action that are told apart, by their first word. Callers choose kinds; metrics have to stay few.
+const MAX_KINDS: usize = 64;
+
+/// What kinds beyond the limit are counted as.
+const OTHER: &str = "other";
+
+/// Counts since the start, and how things stand.
+#[derive(Clone, Debug, Serialize)]
+pub struct Counters {
+    /// Decisions, by the first word of their kind, and by outcome.
+    pub decisions: Vec<DecisionCount>,
+    /// Completions, by model and by how they ended.
+    pub completions: Vec<CompletionCount>,
+    /// Requests for models that do not exist.
+    pub unknown_models: u64,
+    /// Plugins in the folder.
+    pub plugins: Vec<PluginCount>,
+    /// What waits for people.
+    pub inbox: InboxCount,
+    /// The newest event of the ledger.
+    pub ledger_seq: u64,
+    /// Requests in progress.
+    pub in_progress: usize,
+}
+
+/// Decisions of one kind with one outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DecisionCount {
+    /// The kind's first word.
+    pub kind: String,
+    /// The outcome.
+    pub outcome: OutcomeKind,
+    /// How many.
+    pub count: u64,
+}
+
+/// Completions of one model with one end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CompletionCount {
+    /// The model's id.
+    pub model: Arc<str>,
+    /// The adapter.
+    pub plugin: Arc<str>,
+    /// How they ended.
+    pub status: CompletionStatus,
+    /// From the request to the end.
+    pub took: Histogram,
+    /// Tokens of prompts.
+    pub input_tokens: u64,
+    /// Tokens of answers.
+    pub output_tokens: u64,
+    /// The part of the prompts that came from providers' caches.
+    pub cached_tokens: u64,
+    /// Cost in micro-units.
+    pub cost_micro: u64,
+}
+
+/// One plugin.
+#[derive(Clone, Debug, Serialize)]
+pub struct PluginCount {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its state: `live`, `pending`, `refused` or `quarantined`.
+    pub state: &'static str,
+    /// The kind of the version that serves, if one does.
+    pub world: Option<World>,
+    /// The version that serves, if one does.
+    pub digest: Option<Digest>,
+    /// Its calls in progress.
+    pub in_progress: usize,
+    /// What it has done.
+    pub stats: StatsSnapshot,
+}
+
+/// What waits for people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct InboxCount {
+    /// Items that nobody has decided.
+    pub open: u64,
+    /// How long the oldest has waited.
+    pub oldest_age_ms: u64,
+}
+
+/// The counters as they grow.
+#[derive(Default)]
+pub(crate) struct Counting(Mutex<Counts>);
+
+#[derive(Default)]
+struct Counts {
+    decisions: BTreeMap<(String, OutcomeKind), u64>,
+    completions: BTreeMap<(Arc<str>, Arc<str>, CompletionStatus), CompletionCount>,
+    unknown_models: u64,
+}
+
+impl Counting {
+    pub(crate) fn decision(&self, kind: &ActionKind, outcome: OutcomeKind) {
+        let word = kind.as_str().split('.').next().unwrap_or(OTHER);
+        let decisions = &mut self.0.lock().decisions;
+        let is_room = decisions.len() < MAX_KINDS * 4;
+        let key = (word.to_owned(), outcome);
+        let key = if is_room || decisions.contains_key(&key) {
+            key
+        } else {
+            (OTHER.to_owned(), outcome)
+        };
+        *decisions.entry(key).or_default() += 1;
+    }
+
+    pub(crate) fn completion(&self, record: &CompletionRecord) {
+        let mut counts = self.0.lock();
+        let key = (record.model.clone(), record.plugin.clone(), record.status);
+        let count = counts
+            .completions
+            .entry(key)
+            .or_insert_with(|| CompletionCount {
+                model: record.model.clone(),
+                plugin: record.plugin.clone(),
+                status: record.status,
+                took: Histogram::default(),
+                input_tokens: 0,
+                output_tokens: 0,
+                cached_tokens: 0,
+                cost_micro: 0,
+            });
+        count.took.observe(record.took_us);
+        count.input_tokens += record.input_tokens;
+        count.output_tokens += record.output_tokens;
+        count.cached_tokens += record.cached_tokens;
+        count.cost_micro = count.cost_micro.saturating_add(record.cost_micro);
+    }
+
+    pub(crate) fn unknown_model(&self) {
+        self.0.lock().unknown_models += 1;
+    }
+
+    pub(crate) fn read(
+        &self,
+        plugins: &Generation,
+        inbox: InboxCount,
+        ledger_seq: u64,
+        in_progress: usize,
+    ) -> Counters {
+        let counts = self.0.lock();
+        let decisions = counts
+            .decisions
+            .iter()
+            .map(|((kind, outcome), count)| DecisionCount {
+                kind: kind.clone(),
+                outcome: *outcome,
+                count: *count,
+            });
+        Counters {
+            decisions: decisions.collect(),
+            completions: counts.completions.values().cloned().collect(),
+            unknown_models: counts.unknown_models,
+            plugins: plugins
+                .entries()
+                .map(|entry| PluginCount::of(entry))
+                .collect(),
+            inbox,
+            ledger_seq,
+            in_progress,
+        }
+    }
+}
+
+impl PluginCount {
+    fn of(entry: &polity_runtime::registry::Entry) -> Self {
+        let serving = entry.serving.as_ref();
+        Self {
+            name: entry.name.clone(),
+            state: entry.state.name(),
+            world: serving.map(|plugin| plugin.identity().world),
+            digest: serving.map(|plugin| plugin.identity().digest),
+            in_progress: serving.map_or(0, |plugin| plugin.in_progress()),
+            stats: serving.map(|plugin| plugin.stats()).unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_that_callers_make_up_do_not_grow_the_metrics_without_end() {
+        let counting = Counting::default();
+        for index in 0..10_000 {
+            counting.decision(
+                &format!("kind{index}.x").parse().unwrap(),
+                OutcomeKind::Allow,
+            );
+        }
+        counting.decision(&"kind0.y".parse().unwrap(), OutcomeKind::Allow);
+        let counts = counting.0.lock();
+        assert!(counts.decisions.len() <= MAX_KINDS * 4 + 1);
+        assert_eq!(
+            counts.decisions[&("kind0".to_owned(), OutcomeKind::Allow)],
+            2
+        );
+        assert_eq!(counts.decisions.values().sum::<u64>(), 10_001);
+    }
+}

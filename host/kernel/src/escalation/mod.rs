@@ -1,0 +1,10 @@
+//! What the rules put before people: into the inbox ([`raise`]), and back out of it ([`answer`]).
+
+mod answer;
+mod raise;
+
+pub use answer::{HumanAnswer, HumanState, ItemAnswer};
+pub use polity_inbox::RaiseError;
+
+/// The kind of inbox item that an escalated action is.
+pub(crate) const ITEM: &str = "approval";

@@ -1,0 +1,314 @@
+//! The kernel itself: what it is made of, and how it starts.
+
+use std::fmt;
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use polity_constitution::{Constitution, Problems};
+use polity_inbox::Inbox;
+use polity_ledger::{Clock, Commit, CommitError, Event, Ledger, Options, ReadError};
+use polity_runtime::registry::{Runtime, Settings as RuntimeSettings};
+use polity_runtime::signature::Trust;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::Actor;
+use crate::budget::{RecoverError, Spending};
+use crate::constitution_store as store;
+use crate::counters::{Counters, Counting};
+use crate::drain::{Door, Drained, Draining, Visit};
+use crate::law::Law;
+use crate::models::{AdapterProblem, ModelEntry, Models};
+use crate::near::near;
+use crate::plugin_journal::PluginJournal;
+use crate::rules::Books;
+use crate::settings::{Settings, StartError};
+use crate::tokens::{TokenError, TokenInfo, Tokens};
+
+/// A company at work: its constitution, its plugins, its ledger and its inbox, joined. Clones are handles to the same
+/// kernel; it ends when the last one is dropped, better after [`Kernel::drain`].
+#[derive(Clone)]
+pub struct Kernel {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// In the order in which they end: plugins first, then what is told of them, then what is written.
+pub(crate) struct Inner {
+    pub(crate) books: Books,
+    pub(crate) models: Models,
+    pub(crate) runtime: Runtime,
+    journal: PluginJournal,
+    pub(crate) spending: Spending,
+    pub(crate) tokens: Tokens,
+    pub(crate) counting: Counting,
+    pub(crate) door: Door,
+    pub(crate) inbox: Inbox,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ledger: Ledger,
+    settings: Settings,
+    /// Held while the constitution is read again.
+    reloading: tokio::sync::Mutex<()>,
+}
+
+/// What came of reading the constitution again.
+#[derive(Clone, Debug)]
+pub enum Reloaded {
+    /// The folder holds what is in force already.
+    Unchanged,
+    /// Another constitution is in force now.
+    Changed {
+        /// What has to wait for the next start, in sentences: whom the plugin runtime trusts is decided once.
+        at_next_start: Vec<String>,
+    },
+}
+
+/// Why the constitution in force stays.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The folder is not as it should be.
+    #[error(transparent)]
+    Problems(#[from] Problems),
+    /// The ledger could not take the new one, and what is not on record is not in force.
+    #[error("the new constitution could not be recorded: {0}")]
+    Record(#[from] CommitError),
+}
+
+impl Kernel {
+    /// Reads the constitution, opens the ledger, loads the plugins. Blocks, for as long as plugins take to compile.
+    ///
+    /// # Errors
+    /// What cannot be read or opened. A plugin that cannot be loaded is no error: it is refused, and shown.
+    pub fn start(settings: Settings) -> Result<Self, StartError> {
+        let loaded = store::load(&settings.company)?;
+        let charter = loaded.constitution.charter();
+        let policy = charter.plugins();
+        let trust = Trust::new(
+            policy.require_signed || settings.require_signed,
+            &policy.trusted_keys,
+        )?;
+        fs::create_dir_all(&settings.data).map_err(|source| StartError::Data {
+            path: settings.data.clone(),
+            source,
+        })?;
+        let clock = settings.clock.clone();
+        let ledger = Ledger::open(Options {
+            cache_bytes: settings.cache_bytes,
+            ..Options::new(settings.data.join("ledger"), clock.clone())
+        })?;
+
+        let started = json!({ "version": env!("CARGO_PKG_VERSION") });
+        ledger.commit_relaxed(Commit::new().event(Event::new(
+            "host.started",
+            "/kernel",
+            "host",
+            started,
+        )))?;
+        ledger.commit_relaxed(store::record(&loaded, None))?;
+        let spending = Spending::new(ledger.clone());
+        let recovered = spending.recover().map_err(|error| match error {
+            RecoverError::Read(error) => StartError::Read(error),
+            RecoverError::Commit(error) => StartError::Record(error),
+        })?;
+        if recovered.completions > 0 {
+            tracing::warn!(
+                completions = recovered.completions,
+                micro = recovered.micro,
+                "completions were in progress when the host last ended; what was reserved for them counts as spent"
+            );
+        }
+
+        let journal = PluginJournal::start(ledger.clone()).map_err(StartError::Thread)?;
+        let runtime = Runtime::start(RuntimeSettings {
+            plugins: settings.plugins.clone(),
+            data: settings.data.clone(),
+            trust,
+            bundled: settings.bundled.clone(),
+            resolver: settings.resolver.clone(),
+            observer: journal.observer(),
+        })?;
+        // What was loaded is on record before the first decision is.
+        journal.flush_blocking();
+        let books = Books::new(Law::new(loaded.constitution), &runtime);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                models: Models::new(clock.clone()),
+                tokens: Tokens::read(ledger.clone(), clock.clone())?,
+                inbox: Inbox::new(ledger.clone(), clock.clone()),
+                counting: Counting::default(),
+                door: Door::default(),
+                reloading: tokio::sync::Mutex::default(),
+                books,
+                runtime,
+                journal,
+                spending,
+                clock,
+                ledger,
+                settings,
+            }),
+        })
+    }
+
+    /// Reads the constitution's folder again. What is wrong with it is told, and what was in force stays in force; both
+    /// are on record. Decisions in progress end under the constitution they began under.
+    ///
+    /// # Errors
+    /// See [`ReloadError`].
+    pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
+        let inner = &*self.inner;
+        let _alone = inner.reloading.lock().await;
+        let before = inner.books.law();
+        let version = before.constitution.version();
+        let loaded = match store::load(&inner.settings.company) {
+            Ok(loaded) => loaded,
+            Err(problems) => {
+                store::record_refusal(&inner.ledger, version, &problems).await?;
+                return Err(problems.into());
+            }
+        };
+        if loaded.constitution.version() == version {
+            return Ok(Reloaded::Unchanged);
+        }
+        inner
+            .ledger
+            .commit(store::record(&loaded, Some(version)))
+            .await?;
+        let mut at_next_start = Vec::new();
+        if loaded.constitution.charter().plugins() != before.charter().plugins() {
+            at_next_start.push(
+                "the charter's \"plugins\": whose signatures count is read when the host starts"
+                    .to_owned(),
+            );
+        }
+        inner.books.enact(Law::new(loaded.constitution));
+        Ok(Reloaded::Changed { at_next_start })
+    }
+
+    /// Who holds a token; none where the token is not known, or its actor has left the charter.
+    pub fn authenticate(&self, bearer: &str) -> Option<Arc<Actor>> {
+        let info = self.inner.tokens.actor_of(bearer)?;
+        self.actor(&info.actor)
+    }
+
+    /// An actor that the charter knows, by its full id.
+    pub fn actor(&self, id: &str) -> Option<Arc<Actor>> {
+        self.inner.books.law().actor(id).cloned()
+    }
+
+    /// Makes a token for an actor, and returns it for the only time. `issued_by` is who is told to have done it: an
+    /// actor's id, or `host` where the operator of the machine did.
+    ///
+    /// # Errors
+    /// The charter does not know the actor, or the ledger could not take the record.
+    pub async fn issue_token(
+        &self,
+        issued_by: &str,
+        actor: &str,
+        label: &str,
+    ) -> Result<String, TokenError> {
+        let law = self.inner.books.law();
+        if law.actor(actor).is_none() {
+            return Err(TokenError::UnknownActor {
+                asked: actor.to_owned(),
+                near: near(actor, law.actor_ids()),
+            });
+        }
+        self.inner.tokens.issue(issued_by, actor, label).await
+    }
+
+    /// Ends a token.
+    ///
+    /// # Errors
+    /// There is no such token, or the ledger could not take the record; the token is not accepted any more even then.
+    pub async fn revoke_token(&self, revoked_by: &str, id: Uuid) -> Result<TokenInfo, TokenError> {
+        self.inner.tokens.revoke(revoked_by, id).await
+    }
+
+    /// All tokens, oldest first.
+    pub fn tokens(&self) -> Vec<TokenInfo> {
+        self.inner.tokens.list()
+    }
+
+    /// The models that can be asked now, by id. Providers are asked for their lists at most every half minute, and only
+    /// because somebody calls this or names a model that is not known.
+    pub async fn models(&self) -> Vec<Arc<ModelEntry>> {
+        self.inner.models.all(&self.inner.runtime).await
+    }
+
+    /// Adapters that could not say which models they have when they were last asked.
+    pub fn model_problems(&self) -> Vec<AdapterProblem> {
+        self.inner.models.problems()
+    }
+
+    /// The plugins.
+    pub fn runtime(&self) -> &Runtime {
+        &self.inner.runtime
+    }
+
+    /// What waits for people.
+    pub fn inbox(&self) -> &Inbox {
+        &self.inner.inbox
+    }
+
+    /// What happened.
+    pub fn ledger(&self) -> &Ledger {
+        &self.inner.ledger
+    }
+
+    /// What may happen.
+    pub fn constitution(&self) -> Arc<Constitution> {
+        self.inner.books.law().constitution.clone()
+    }
+
+    /// Where everything is.
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// Counts since the start, and how things stand.
+    ///
+    /// # Errors
+    /// The ledger does not read.
+    pub fn counters(&self) -> Result<Counters, ReadError> {
+        let inner = &*self.inner;
+        let seq = inner.ledger.head()?.map_or(0, |(seq, _)| seq);
+        let inbox = self.inbox_count()?;
+        Ok(inner
+            .counting
+            .read(&inner.runtime.current(), inbox, seq, inner.door.inside()))
+    }
+
+    /// Whether new work is refused.
+    pub fn is_draining(&self) -> bool {
+        self.inner.door.is_closed()
+    }
+
+    /// Takes no new work, waits for what is in progress, and puts everything on the disk. To be called once; a second
+    /// call waits again.
+    ///
+    /// # Errors
+    /// The ledger takes no more events.
+    pub async fn drain(&self, timeout: Duration) -> Result<Drained, CommitError> {
+        let inner = &*self.inner;
+        let drained = inner.door.close(timeout).await;
+        inner.journal.flush().await;
+        let data = json!({ "in_progress": drained.in_progress });
+        inner
+            .ledger
+            .commit(Commit::new().event(Event::new("host.drained", "/kernel", "host", data)))
+            .await?;
+        Ok(drained)
+    }
+
+    pub(crate) fn enter(&self) -> Result<Visit, Draining> {
+        self.inner.door.enter()
+    }
+}
+
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kernel")
+            .field("company", &self.inner.settings.company)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,70 @@
+//! The operating system of a company: takes requests in, has them judged, budgets them, and joins the pillars.
+//!
+//! Two kinds of request come in. An *action* ([`Kernel::act`]) is something that a program or a person is about to do:
+//! the kernel says whether it may happen, and in which form. A *completion* ([`Kernel::complete`]) is a question to a
+//! model: the kernel has it judged as the action `model.complete`, reserves what it may cost, has the adapter answer, and
+//! settles. Either way there is one decision, with an id, in the ledger, from which the whole story can be told
+//! ([`Kernel::story`]) and which can be judged again ([`Kernel::replay`]).
+//!
+//! # What holds
+//!
+//! - Nothing happens without a record. An action's decision is on the disk before the caller learns of it; a
+//!   completion's record is, too, unless the charter says `"ledger": {"completions": "relaxed"}`.
+//! - A rule that traps, runs out of fuel or time, is bound and not loaded, is in quarantine, or cannot read its settings
+//!   never allows.
+//! - Rules are told what the kernel knows (who asks, with which roles, what was spent); what the caller says of the
+//!   situation stands apart, under `context.request`, and cannot stand in for it.
+//! - What a completion may cost is set aside before it is dispatched. Requests at the same time overspend a budget by at
+//!   most what they cost beyond their own estimates.
+//! - A reader that goes stops the guest and the call upstream.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod act;
+mod actor;
+mod archive;
+mod budget;
+mod completion;
+mod constitution_store;
+mod counters;
+mod decision;
+mod digest;
+mod drain;
+mod escalation;
+mod histogram;
+mod kept;
+mod kernel;
+mod law;
+mod models;
+mod money;
+mod near;
+mod plugin_journal;
+mod record;
+mod replay;
+mod rules;
+mod settings;
+mod story;
+mod tokens;
+
+pub use act::{ActError, ActionRequest};
+pub use actor::Actor;
+pub use archive::DecisionFilter;
+pub use budget::{OverBudget, Scope};
+pub use completion::{
+    Answer, AnswerStream, CompleteError, Completed, CompletionRecord, CompletionRequest,
+    CompletionStatus, Failure, Message, Piece,
+};
+pub use counters::{CompletionCount, Counters, DecisionCount, InboxCount, PluginCount};
+pub use decision::{Decision, Place, RuleFinding};
+pub use drain::{Drained, Draining};
+pub use escalation::{HumanAnswer, HumanState, ItemAnswer, RaiseError};
+pub use histogram::Histogram;
+pub use kept::Omitted;
+pub use kernel::{Kernel, ReloadError, Reloaded};
+pub use models::{AdapterProblem, ModelEntry};
+pub use replay::Replay;
+pub use settings::{Settings, StartError};
+pub use story::{Story, StoryEvent};
+pub use tokens::{TokenError, TokenInfo};
+
+pub use polity_runtime::{Delta, ToolCall};

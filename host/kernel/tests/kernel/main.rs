@@ -1,0 +1,13 @@
+//! The kernel as a whole: real plugins, a real ledger on disk, a peer for the adapters to talk to.
+
+mod actions;
+mod company;
+mod completions;
+mod escalations;
+mod failures;
+mod ledger;
+mod replays;
+mod spending;
+mod stories;
+mod streams;
+mod tokens;

@@ -1,0 +1,56 @@
+//! What a running host does by the clock or because it was told to: items whose time is over, a constitution to be read
+//! again. No model is ever asked here.
+
+use std::time::Duration;
+
+use polity_kernel::{Kernel, Reloaded};
+
+/// How often the inbox is looked through for items whose time is over. Deciding looks at the clock by itself, so this is
+/// only about when whoever waits is told.
+const EXPIRY: Duration = Duration::from_secs(5);
+
+/// Runs until it is dropped.
+pub(super) async fn run(kernel: &Kernel) {
+    tokio::join!(expire(kernel), reload(kernel));
+}
+
+async fn expire(kernel: &Kernel) {
+    let mut tick = tokio::time::interval(EXPIRY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        match kernel.inbox().expire_due().await {
+            Ok(items) => {
+                for item in items {
+                    tracing::info!(item = %item.id, title = item.title, "nobody answered in time: {}", item.closing());
+                }
+            }
+            Err(error) => tracing::error!(%error, "the inbox cannot be looked through"),
+        }
+    }
+}
+
+/// SIGHUP: the constitution's folder is read again, as service managers know it.
+#[cfg(unix)]
+async fn reload(kernel: &Kernel) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangup = match signal(SignalKind::hangup()) {
+        Ok(hangup) => hangup,
+        Err(error) => {
+            return tracing::warn!(%error, "SIGHUP cannot be received; restart to change the constitution");
+        }
+    };
+    while hangup.recv().await.is_some() {
+        match kernel.reload().await {
+            Ok(Reloaded::Unchanged) => tracing::info!("the constitution is unchanged"),
+            Ok(Reloaded::Changed { at_next_start }) => {
+                let later = at_next_start.join("; ");
+                tracing::info!(later, "another constitution is in force");
+            }
+            Err(error) => tracing::warn!("the constitution in force stays: {error}"),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+async fn reload(_kernel: &Kernel) {}

@@ -1,0 +1,11 @@
+//! Our own API: JSON in and out, RFC 9457 problems, lists in pages.
+
+pub(super) mod actions;
+pub(super) mod decisions;
+pub(super) mod inbox;
+pub(super) mod ledger;
+pub(super) mod links;
+mod page;
+pub(crate) mod plugins;
+mod schema;
+pub(super) mod tokens;

@@ -1,0 +1,295 @@
+//! `GET /metrics`: counters for Prometheus, under the names of the OpenTelemetry GenAI conventions where there are any.
+
+mod exposition;
+mod process;
+mod traffic;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use polity_constitution::Permission;
+use polity_kernel::{CompletionCount, CompletionStatus, Counters, PluginCount};
+
+use super::auth::Caller;
+use super::fault::{Fault, Problem};
+use super::{App, short};
+use exposition::{Exposition, Type};
+
+pub(crate) use traffic::Traffic;
+
+/// Read the metrics
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operation",
+    responses(
+        (status = 200, description = "Prometheus text format 0.0.4.", body = String, content_type = "text/plain"),
+        (status = 401, description = "Who asks is not known.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The permission is missing.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn get_metrics(State(app): State<App>, caller: Caller) -> Result<Response, Fault> {
+    caller.allowed(Permission::MetricsRead)?;
+    let kernel = app.kernel.clone();
+    let counters = super::blocking(move || kernel.counters())
+        .await?
+        .map_err(Fault::internal)?;
+    let currency = app
+        .kernel
+        .constitution()
+        .charter()
+        .company()
+        .currency
+        .clone();
+    let mut page = Exposition::default();
+    write(&mut page, &counters, &currency);
+    let mut http = page.family(
+        "polity_http_responses_total",
+        Type::Counter,
+        "HTTP answers by class of status.",
+    );
+    for (class, count) in app.traffic.read() {
+        http.sample(&[("class", class)], count);
+    }
+    process::write(&mut page);
+    Ok(([(CONTENT_TYPE, exposition::CONTENT_TYPE)], page.finish()).into_response())
+}
+
+fn write(page: &mut Exposition, counters: &Counters, currency: &str) {
+    page.family(
+        "polity_build_info",
+        Type::Gauge,
+        "1, with the version as its label.",
+    )
+    .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
+    let mut decisions = page.family(
+        "polity_decisions_total",
+        Type::Counter,
+        "Decisions by the first word of their kind, and by outcome.",
+    );
+    for count in &counters.decisions {
+        decisions.sample(
+            &[("kind", &count.kind), ("outcome", &name(&count.outcome))],
+            count.count,
+        );
+    }
+    page.family(
+        "polity_unknown_models_total",
+        Type::Counter,
+        "Requests for models that do not exist.",
+    )
+    .sample(&[], counters.unknown_models);
+    write_completions(page, &counters.completions, currency);
+    write_plugins(page, &counters.plugins);
+    page.family(
+        "polity_inbox_pending",
+        Type::Gauge,
+        "Items that wait for a person.",
+    )
+    .sample(&[], counters.inbox.open);
+    page.family(
+        "polity_inbox_oldest_age_seconds",
+        Type::Gauge,
+        "How long the oldest item has waited.",
+    )
+    .sample(&[], seconds(counters.inbox.oldest_age_ms * 1000));
+    page.family(
+        "polity_ledger_events_total",
+        Type::Counter,
+        "Events in the ledger.",
+    )
+    .sample(&[], counters.ledger_seq);
+    page.family(
+        "polity_requests_in_progress",
+        Type::Gauge,
+        "Actions and completions in progress.",
+    )
+    .sample(&[], counters.in_progress);
+}
+
+fn write_completions(page: &mut Exposition, completions: &[CompletionCount], currency: &str) {
+    let mut family = page.family(
+        "polity_completions_total",
+        Type::Counter,
+        "Completions by model and by how they ended.",
+    );
+    for count in completions {
+        family.sample(
+            &[
+                ("model", &count.model),
+                ("plugin", &count.plugin),
+                ("status", &name(&count.status)),
+            ],
+            count.took.count,
+        );
+    }
+    let mut family = page.family(
+        "gen_ai_client_operation_duration_seconds",
+        Type::Histogram,
+        "Time of a completion from request to end; error_type is empty where the model answered.",
+    );
+    for count in completions {
+        let status = name(&count.status);
+        let error = if count.status == CompletionStatus::Answered {
+            ""
+        } else {
+            &status
+        };
+        let buckets = count
+            .took
+            .cumulative()
+            .map(|(bound_us, count)| (seconds(bound_us), count));
+        family.histogram(
+            &labels(count, &[("error_type", error)]),
+            buckets,
+            count.took.count,
+            seconds(count.took.sum_us),
+        );
+    }
+    let mut family = page.family(
+        "gen_ai_client_token_usage",
+        Type::Summary,
+        "Tokens of prompts and answers.",
+    );
+    for count in completions {
+        let status = name(&count.status);
+        for (kind, tokens) in [
+            ("input", count.input_tokens),
+            ("output", count.output_tokens),
+        ] {
+            let labels = labels(count, &[("gen_ai_token_type", kind), ("status", &status)]);
+            family
+                .part("_sum", &labels, tokens)
+                .part("_count", &labels, count.took.count);
+        }
+    }
+    let mut family = page.family(
+        "polity_cached_tokens_total",
+        Type::Counter,
+        "Prompt tokens that came from providers' caches.",
+    );
+    for count in completions {
+        let status = name(&count.status);
+        family.sample(
+            &[
+                ("model", &count.model),
+                ("plugin", &count.plugin),
+                ("status", &status),
+            ],
+            count.cached_tokens,
+        );
+    }
+    let mut family = page.family(
+        "polity_cost_total",
+        Type::Counter,
+        "Cost in units of the charter's currency.",
+    );
+    for count in completions {
+        let status = name(&count.status);
+        let labels = [
+            ("model", &*count.model),
+            ("plugin", &*count.plugin),
+            ("status", &status),
+            ("currency", currency),
+        ];
+        family.sample(&labels, micro(count.cost_micro));
+    }
+}
+
+/// The labels that the conventions ask for, and what tells this sample from its siblings.
+fn labels<'c>(count: &'c CompletionCount, more: &[(&'c str, &'c str)]) -> Vec<(&'c str, &'c str)> {
+    [
+        ("gen_ai_operation_name", "chat"),
+        ("gen_ai_provider_name", &*count.plugin),
+        ("gen_ai_request_model", &*count.model),
+    ]
+    .into_iter()
+    .chain(more.iter().copied())
+    .collect()
+}
+
+fn write_plugins(page: &mut Exposition, plugins: &[PluginCount]) {
+    let mut family = page.family(
+        "polity_plugin_info",
+        Type::Gauge,
+        "1 for each plugin, with its state and version.",
+    );
+    for plugin in plugins {
+        let world = plugin.world.as_ref().map(name).unwrap_or_default();
+        let digest = plugin.digest.as_ref().map(short).unwrap_or_default();
+        family.sample(
+            &[
+                ("plugin", &plugin.name),
+                ("state", plugin.state),
+                ("world", &world),
+                ("digest", &digest),
+            ],
+            1,
+        );
+    }
+    let mut family = page.family(
+        "polity_plugin_calls_total",
+        Type::Counter,
+        "Calls of the serving version by outcome.",
+    );
+    for plugin in plugins {
+        let stats = plugin.stats;
+        let good = stats.calls.saturating_sub(stats.problems + stats.failures);
+        for (outcome, count) in [
+            ("ok", good),
+            ("problem", stats.problems),
+            ("failure", stats.failures),
+        ] {
+            family.sample(&[("plugin", &plugin.name), ("outcome", outcome)], count);
+        }
+    }
+    type Read = fn(&PluginCount) -> f64;
+    let more: [(&'static str, Type, &str, Read); 4] = [
+        (
+            "polity_plugin_busy_seconds_total",
+            Type::Counter,
+            "Time of calls, waiting included.",
+            |plugin| plugin.stats.busy_ns as f64 / 1e9,
+        ),
+        (
+            "polity_plugin_fuel_total",
+            Type::Counter,
+            "Fuel burnt.",
+            |plugin| plugin.stats.fuel as f64,
+        ),
+        (
+            "polity_plugin_log_dropped_total",
+            Type::Counter,
+            "Log messages past the budget.",
+            |plugin| plugin.stats.log_dropped as f64,
+        ),
+        (
+            "polity_plugin_in_progress",
+            Type::Gauge,
+            "Calls in progress.",
+            |plugin| plugin.in_progress as f64,
+        ),
+    ];
+    for (metric, kind, help, read) in more {
+        let mut family = page.family(metric, kind, help);
+        for plugin in plugins {
+            family.sample(&[("plugin", &plugin.name)], read(plugin));
+        }
+    }
+}
+
+/// The name under which a value is written everywhere else.
+fn name(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1e6
+}
+
+fn micro(micro: u64) -> f64 {
+    micro as f64 / 1e6
+}

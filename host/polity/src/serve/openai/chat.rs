@@ -1,0 +1,108 @@
+//! `POST /v1/chat/completions`.
+
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::HeaderMap;
+use polity_constitution::Permission;
+use polity_kernel::Answer;
+use polity_ledger::new_id;
+
+use super::request::{self, ChatRequest};
+use super::schema::{ChatBody, ChatCompletion};
+use super::{failure, stream, whole};
+use crate::serve::App;
+use crate::serve::auth::{authenticate, require};
+use crate::serve::body;
+use crate::serve::fault::{Fault, OpenAiError};
+use crate::serve::headers;
+
+/// Ask a model
+///
+/// OpenAI's chat completions, streamed (`"stream": true`) or whole. The request is judged by the rules as the action
+/// `model.complete` before it reaches the model, and paid out of the actor's budget.
+#[utoipa::path(
+    post,
+    path = "/v1/chat/completions",
+    tag = "openai",
+    request_body = ChatBody,
+    params(("x-polity-timeout-ms" = Option<u32>, Header, description = "The longest that the caller will wait.")),
+    responses(
+        (status = 200, description = "The answer; with `stream`, server-sent events of `chat.completion.chunk` objects that end with `data: [DONE]`. A stream that breaks ends with `data: {\"error\": …}` instead.", headers(
+            ("x-polity-decision-id" = String, description = "The decision that let it happen; `polity explain` tells its story."),
+            ("x-polity-model" = String, description = "The model that answers."),
+            ("x-polity-cost" = String, description = "What it cost, in units of the charter's currency; absent from streams."),
+        ), content((ChatCompletion = "application/json"), (String = "text/event-stream"))),
+        (status = 400, description = "The request is not valid.", body = OpenAiError),
+        (status = 401, description = "Who asks is not known.", body = OpenAiError),
+        (status = 403, description = "The permission is missing, a rule denied it (`denied_by_rule`), or a person has to decide first (`escalated`).", body = OpenAiError),
+        (status = 404, description = "There is no such model.", body = OpenAiError),
+        (status = 413, description = "The body is too long.", body = OpenAiError),
+        (status = 429, description = "The provider asks to wait (`rate_limit_exceeded`), or the budget is spent (`insufficient_quota`).", body = OpenAiError),
+        (status = 502, description = "The provider or its plugin failed.", body = OpenAiError),
+        (status = 503, description = "Too much is in progress, or the host is about to end.", body = OpenAiError),
+        (status = 504, description = "There was no answer in time.", body = OpenAiError),
+    ),
+)]
+pub(crate) async fn create_chat_completion(State(app): State<App>, request: Request) -> Response {
+    complete(&app, request)
+        .await
+        .unwrap_or_else(Fault::into_openai)
+}
+
+async fn complete(app: &App, request: Request) -> Result<Response, Fault> {
+    let (head, body) = request.into_parts();
+    let actor = authenticate(&app.kernel, &head.headers)?;
+    require(&actor, Permission::CompletionsCreate)?;
+    let deadline = deadline(&head.headers)?;
+    let ChatRequest {
+        mut completion,
+        stream,
+        include_usage,
+    } = {
+        let body = body::read(&head.headers, body, body::CONVERSATION).await?;
+        request::parse(&body)?
+    };
+    completion.deadline = deadline;
+    let asked = completion.model.clone();
+    let created = app.now_ms() / 1000;
+    match app
+        .kernel
+        .complete(&actor, completion, stream)
+        .await
+        .map_err(failure::fault)?
+    {
+        Answer::Whole(completed) => Ok(whole::respond(&completed, created)),
+        Answer::Stream(pieces) => {
+            let opening = stream::Opening {
+                id: new_id(app.now_ms()),
+                model: asked,
+                created,
+                include_usage,
+            };
+            stream::respond(pieces, opening).await
+        }
+    }
+}
+
+fn deadline(headers: &HeaderMap) -> Result<Option<Duration>, Fault> {
+    let Some(value) = headers.get(headers::TIMEOUT) else {
+        return Ok(None);
+    };
+    let ms = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.parse::<u32>().ok())
+        .filter(|ms| *ms > 0);
+    ms.map(|ms| Some(Duration::from_millis(ms.into())))
+        .ok_or_else(|| {
+            Fault::at(
+                "",
+                format!(
+                    "the header {} is a number of milliseconds from 1 up",
+                    headers::TIMEOUT
+                ),
+            )
+        })
+}

@@ -1,0 +1,400 @@
+//! What the runtime and its thread share: the current generation, and every way from a file to the next one.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use super::event::{Change, Event};
+use super::folder::{self, Files, Fingerprint, Look, Message};
+use super::generation::{Entry, Generation, State, Unmet};
+use super::loader::{Loaded, Loader, Source};
+use super::shelf::{self, Shelf, Version};
+use super::{OrderError, is_plain};
+use crate::digest::Digest;
+use crate::plugin::{Plugin, Report};
+use crate::refusal::Refusal;
+
+pub(super) struct Shared {
+    pub(super) folder: PathBuf,
+    pub(super) current: ArcSwap<Generation>,
+    pub(super) loader: Loader,
+    pub(super) shelf: Shelf,
+    pub(super) observer: Arc<dyn Fn(&Event) + Send + Sync>,
+    pub(super) messages: Mutex<Sender<Message>>,
+    /// What each name looked like when it was last read. The lock also keeps changes in order.
+    pub(super) known: Mutex<BTreeMap<String, Fingerprint>>,
+}
+
+impl Shared {
+    /// Brings every name up to date; returns those to look at again.
+    pub(super) fn rescan(self: &Arc<Self>) -> Vec<String> {
+        let mut names = folder::names(&self.folder).unwrap_or_default();
+        names.extend(self.known.lock().keys().cloned());
+        names
+            .into_iter()
+            .filter(|name| self.look_at(name) == Look::Again)
+            .collect()
+    }
+
+    /// Brings one name up to date with its files.
+    pub(super) fn look_at(self: &Arc<Self>, name: &str) -> Look {
+        let mut known = self.known.lock();
+        let files = Files::of(&self.folder, name);
+        let now = files.fingerprint();
+        if known.get(name) == Some(&now) {
+            return Look::Done;
+        }
+        if !now.is_there() {
+            if known.remove(name).is_some() {
+                self.publish_removal(name);
+            }
+            return Look::Done;
+        }
+        let look = self.load_file(name, &files, &now);
+        if look == Look::Done {
+            known.insert(name.to_owned(), now);
+        }
+        look
+    }
+
+    fn load_file(self: &Arc<Self>, name: &str, files: &Files, now: &Fingerprint) -> Look {
+        let started = Instant::now();
+        let loaded = if is_plain(name) {
+            self.loader.read(files).and_then(|source| {
+                let digest = Digest::of(&source.version.wasm);
+                let quarantined = self.shelf.history(name).quarantined.remove(&digest);
+                match quarantined {
+                    Some(reason) => Ok(Outcome::Quarantined { digest, reason }),
+                    None => {
+                        let loaded = self.loader.load(name, &source, self.reporter())?;
+                        Ok(Outcome::Loaded(loaded, source.version))
+                    }
+                }
+            })
+        } else {
+            Err(Refusal::Malformed {
+                detail: OrderError::Name(name.to_owned()).to_string(),
+            })
+        };
+        match loaded {
+            Ok(Outcome::Loaded(Loaded::Ready(plugin), version)) => {
+                self.publish(plugin, &version, started)
+            }
+            Ok(Outcome::Loaded(Loaded::Pending { digest, unmet }, _)) => {
+                self.publish_pending(name, digest, unmet)
+            }
+            Ok(Outcome::Quarantined { digest, reason }) => {
+                self.publish_quarantine(name, digest, reason)
+            }
+            // A file that is still being written looks damaged; it is judged once it rests.
+            Err(_) if now.is_fresh() => return Look::Again,
+            Err(refusal) => {
+                let digest = std::fs::read(&files.wasm)
+                    .ok()
+                    .map(|bytes| Digest::of(&bytes));
+                self.publish_refusal(name, digest, refusal);
+            }
+        }
+        Look::Done
+    }
+
+    /// What a plugin calls when it has failed once too often.
+    fn reporter(self: &Arc<Self>) -> Report {
+        let shared: Weak<Self> = Arc::downgrade(self);
+        Arc::new(move |identity, error| {
+            let Some(shared) = shared.upgrade() else {
+                return;
+            };
+            let (name, digest, reason) =
+                (identity.name.clone(), identity.digest, error.to_string());
+            let messages = shared.messages.lock().clone();
+            let weak = Arc::downgrade(&shared);
+            let work = move || {
+                if let Some(shared) = weak.upgrade() {
+                    shared.quarantine(&name, digest, reason);
+                }
+            };
+            let _ = messages.send(Message::Do(Box::new(work)));
+        })
+    }
+
+    fn quarantine(self: &Arc<Self>, name: &Arc<str>, digest: Digest, reason: String) {
+        let _in_order = self.known.lock();
+        let serving = self
+            .current
+            .load()
+            .plugin(name)
+            .map(|plugin| plugin.identity().digest);
+        if serving != Some(digest) {
+            return;
+        }
+        if let Err(error) = self.shelf.quarantine(name, &digest, &reason) {
+            tracing::error!(%error, plugin = &**name, "the quarantine will not outlive a restart");
+        }
+        self.publish_quarantine(name, digest, reason);
+    }
+
+    pub(super) fn install(
+        self: &Arc<Self>,
+        name: &str,
+        wasm: &[u8],
+        grant: Option<&str>,
+        signature: Option<&[u8]>,
+    ) -> Result<Arc<Entry>, OrderError> {
+        if !is_plain(name) {
+            return Err(OrderError::Name(name.to_owned()));
+        }
+        let started = Instant::now();
+        let files = Files::of(&self.folder, name);
+        let grant_text = match grant {
+            Some(grant) => Some(grant.to_owned()),
+            None => std::fs::read_to_string(&files.grant).ok(),
+        };
+        let version = Version {
+            wasm: wasm.to_vec(),
+            signature: signature.map(<[u8]>::to_vec),
+        };
+        let source = Source {
+            version,
+            grant: grant_text,
+        };
+        let loaded = self
+            .loader
+            .load(name, &source, self.reporter())
+            .map_err(Arc::new)?;
+        self.shelf.pardon(name, &Digest::of(wasm))?;
+        // Nobody looks at the files until all are written, and then they look as they are remembered here.
+        let mut known = self.known.lock();
+        if let Some(grant) = grant {
+            shelf::write(&files.grant, grant.as_bytes())?;
+        }
+        match signature {
+            Some(signature) => shelf::write(&files.signature, signature)?,
+            None => drop(std::fs::remove_file(&files.signature)),
+        }
+        shelf::write(&files.wasm, wasm)?;
+        known.insert(name.to_owned(), files.fingerprint());
+        match loaded {
+            Loaded::Ready(plugin) => self.publish(plugin, &source.version, started),
+            Loaded::Pending { digest, unmet } => self.publish_pending(name, digest, unmet),
+        }
+        drop(known);
+        self.entry(name)
+    }
+
+    pub(super) fn set_grant(
+        self: &Arc<Self>,
+        name: &str,
+        grant: &str,
+    ) -> Result<Arc<Entry>, OrderError> {
+        self.entry(name)?;
+        let files = Files::of(&self.folder, name);
+        let source = self.loader.read(&files).map_err(Arc::new)?;
+        let Source { version, .. } = source;
+        self.install(
+            name,
+            &version.wasm,
+            Some(grant),
+            version.signature.as_deref(),
+        )
+    }
+
+    pub(super) fn remove(self: &Arc<Self>, name: &str) -> Result<(), OrderError> {
+        self.entry(name)?;
+        let files = Files::of(&self.folder, name);
+        std::fs::remove_file(&files.wasm)?;
+        let _ = std::fs::remove_file(&files.signature);
+        self.look_at(name);
+        Ok(())
+    }
+
+    pub(super) fn roll_back(
+        self: &Arc<Self>,
+        name: &str,
+        to: Option<Digest>,
+    ) -> Result<Arc<Entry>, OrderError> {
+        let entry = self.entry(name)?;
+        let from = entry
+            .serving
+            .as_ref()
+            .map(|plugin| plugin.identity().digest);
+        let history = self.shelf.history(name);
+        // Without a word of where to: back from what serves; if nothing does, to the last that did.
+        let to = match (to, from) {
+            (Some(to), _) => history.accepted.contains(&to).then_some(to),
+            (None, Some(from)) => history.before(&from),
+            (None, None) => history
+                .accepted
+                .iter()
+                .rev()
+                .find(|kept| !history.quarantined.contains_key(kept))
+                .copied(),
+        };
+        let to = to.ok_or_else(|| OrderError::NoEarlierVersion(name.to_owned()))?;
+        let Version { wasm, signature } = self.shelf.version(name, &to)?;
+        let entry = self.install(name, &wasm, None, signature.as_deref())?;
+        self.tell(&entry.name, Change::RolledBack { from, to });
+        Ok(entry)
+    }
+
+    fn entry(&self, name: &str) -> Result<Arc<Entry>, OrderError> {
+        self.current
+            .load()
+            .entry(name)
+            .cloned()
+            .ok_or_else(|| OrderError::Unknown(name.to_owned()))
+    }
+
+    fn publish(&self, plugin: Arc<Plugin>, version: &Version, started: Instant) {
+        let name = plugin.name().clone();
+        let digest = plugin.identity().digest;
+        let provenance = plugin.identity().provenance.clone();
+        if let Err(error) = self.shelf.accept(&name, &digest, version) {
+            tracing::warn!(%error, plugin = &*name, "this version cannot be kept for a roll-back");
+        }
+        let replaced = self
+            .current
+            .load()
+            .plugin(&name)
+            .map(|before| before.identity().digest);
+        self.swap(Entry {
+            name: name.clone(),
+            serving: Some(plugin),
+            state: State::Live,
+            guards: Vec::new(),
+        });
+        let took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.tell(
+            &name,
+            Change::Loaded {
+                digest,
+                replaced,
+                provenance,
+                took_us,
+            },
+        );
+    }
+
+    fn publish_pending(&self, name: &str, digest: Digest, unmet: Vec<Unmet>) {
+        self.keep_serving(
+            name,
+            State::Pending {
+                digest,
+                unmet: unmet.clone().into(),
+            },
+        );
+        self.tell(&name.into(), Change::Pending { digest, unmet });
+    }
+
+    fn publish_refusal(&self, name: &str, digest: Option<Digest>, refusal: Refusal) {
+        let (code, reason) = (refusal.code(), refusal.to_string());
+        self.keep_serving(
+            name,
+            State::Refused {
+                digest,
+                reason: Arc::new(refusal),
+            },
+        );
+        self.tell(
+            &name.into(),
+            Change::Refused {
+                digest,
+                code,
+                reason,
+            },
+        );
+    }
+
+    /// A file has arrived that cannot serve: the version before it, if any, goes on.
+    fn keep_serving(&self, name: &str, state: State) {
+        let before = self.current.load().entry(name).cloned();
+        let (serving, guards) = match before {
+            Some(before) => (before.serving.clone(), before.guards.clone()),
+            None => (None, Vec::new()),
+        };
+        self.swap(Entry {
+            name: name.into(),
+            serving,
+            state,
+            guards,
+        });
+    }
+
+    /// Takes a version out of service and puts the last good one in its place.
+    fn publish_quarantine(self: &Arc<Self>, name: &str, digest: Digest, reason: String) {
+        let current = self.current.load().entry(name).cloned();
+        let serving = current.as_ref().and_then(|entry| entry.serving.clone());
+        // At a start nothing serves yet; later it is the bad version or, when its file came back, a good one.
+        let still_good = serving
+            .clone()
+            .filter(|plugin| plugin.identity().digest != digest);
+        let restored = still_good.or_else(|| self.last_good(name, &digest));
+        let guards = match (&restored, &serving, &current) {
+            (Some(_), ..) => Vec::new(),
+            (None, Some(plugin), _) => plugin.description().applies_to.clone(),
+            // After a restart the quarantined file is asked what it guards, with nothing granted.
+            (None, None, _) => self.loader.guards(&Files::of(&self.folder, name)),
+        };
+        let restored_digest = restored.as_ref().map(|plugin| plugin.identity().digest);
+        let state = State::Quarantined {
+            digest,
+            reason: reason.clone(),
+        };
+        self.swap(Entry {
+            name: name.into(),
+            serving: restored,
+            state,
+            guards,
+        });
+        self.tell(
+            &name.into(),
+            Change::Quarantined {
+                digest,
+                reason,
+                restored: restored_digest,
+            },
+        );
+    }
+
+    fn last_good(self: &Arc<Self>, name: &str, bad: &Digest) -> Option<Arc<Plugin>> {
+        let good = self.shelf.history(name).before(bad)?;
+        let version = self.shelf.version(name, &good).ok()?;
+        let grant = std::fs::read_to_string(Files::of(&self.folder, name).grant).ok();
+        let source = Source { version, grant };
+        match self.loader.load(name, &source, self.reporter()) {
+            Ok(Loaded::Ready(plugin)) => Some(plugin),
+            Ok(Loaded::Pending { .. }) | Err(_) => None,
+        }
+    }
+
+    fn publish_removal(&self, name: &str) {
+        let name: Arc<str> = name.into();
+        self.current.rcu(|current| current.with(&name, None));
+        self.tell(&name, Change::Removed);
+    }
+
+    fn swap(&self, entry: Entry) {
+        let name = entry.name.clone();
+        self.current
+            .rcu(|current| current.with(&name, Some(entry.clone())));
+    }
+
+    fn tell(&self, name: &Arc<str>, change: Change) {
+        let generation = self.current.load().number();
+        (self.observer)(&Event {
+            name: name.clone(),
+            generation,
+            change,
+        });
+    }
+}
+
+enum Outcome {
+    Loaded(Loaded, Version),
+    Quarantined { digest: Digest, reason: String },
+}
