@@ -18,7 +18,7 @@ impl Rule for FourEyes {
             Some(_) => Verdict::Allow,
             None => Verdict::Escalate(Escalation {
                 reason: "a second person has to approve this payment".into(),
-                role: "approver".into(),
+                role: "owner".into(),
                 due_ms: None,
             }),
         })
