@@ -20,6 +20,7 @@ use crate::store::{
     Write as Put,
 };
 use crate::verify::{self, Broken, Verified};
+use crate::witness::Witness;
 use crate::writer::{Counters, Writer};
 use crate::{Clock, Hash, OpenError, export, layout, new_id};
 
@@ -103,7 +104,8 @@ impl Ledger {
     /// Another process has the folder open, or what is in it cannot be read.
     pub fn open(options: Options) -> Result<Self, OpenError> {
         let store = SledStore::open(&options.path, options.cache_bytes, options.clock.now_ms())?;
-        Self::on(Arc::new(store), options.clock)
+        let witness = Witness::check(&options.path, &store)?;
+        Self::start(Arc::new(store), options.clock, Some(witness))
     }
 
     /// A ledger that is gone with the process.
@@ -121,6 +123,14 @@ impl Ledger {
     /// # Errors
     /// The store fails, or has another format.
     pub fn on(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        Self::start(store, clock, None)
+    }
+
+    fn start(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        witness: Option<Witness>,
+    ) -> Result<Self, OpenError> {
         check_format(store.as_ref())?;
         let lease = store.acquire(WRITER_LEASE, "ledger", clock.now_ms(), u64::MAX)??;
         let head = Head::read(store.as_ref())?;
@@ -140,6 +150,7 @@ impl Ledger {
                 queue: queue.clone(),
                 publish: publish.clone(),
                 counters: counters.clone(),
+                witness,
             };
             let thread = thread::Builder::new()
                 .name("ledger-writer".to_owned())

@@ -43,7 +43,8 @@
 //! export with any JSON canonicaliser, or with none: cut the hash off and hash what remains.
 //!
 //! The chain shows a change of any past event. It cannot show that the newest events and the head were removed
-//! together: compare [`Ledger::head`] with one that was noted elsewhere.
+//! together: compare [`Ledger::head`] with one that was noted elsewhere. Against damage, though not against a forger,
+//! the file `witness` beside the database is such a note: a folder that opens with less than it says is refused.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -60,6 +61,7 @@ mod ledger;
 mod queue;
 pub mod store;
 mod verify;
+mod witness;
 mod writer;
 
 pub use clock::{Clock, ManualClock, SystemClock};

@@ -13,6 +13,7 @@ use crate::chain::{Group, Head};
 use crate::event::StoredEvent;
 use crate::queue::{Pending, Queue, Waiter};
 use crate::store::{Appended, Fence, Store, panic_text};
+use crate::witness::Witness;
 
 /// What the writer has done since it was started.
 #[derive(Debug, Default)]
@@ -31,6 +32,7 @@ pub(crate) struct Writer {
     pub(crate) queue: Arc<Queue>,
     pub(crate) publish: broadcast::Sender<Arc<StoredEvent>>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) witness: Option<Witness>,
 }
 
 impl Writer {
@@ -52,8 +54,10 @@ impl Writer {
             self.queue.stop(reason);
             return;
         }
-        if let Err(error) = self.store.sync() {
-            tracing::error!(%error, "the last commits may not be on the disk");
+        match (self.store.sync(), &mut self.witness) {
+            (Ok(()), Some(witness)) => witness.note(self.head),
+            (Ok(()), None) => {}
+            (Err(error), _) => tracing::error!(%error, "the last commits may not be on the disk"),
         }
     }
 
@@ -115,6 +119,9 @@ impl Writer {
         }
         for (waiter, receipt) in waiting.drain(..) {
             waiter.tell(Ok(receipt));
+        }
+        if sync && let Some(witness) = self.witness.as_mut().filter(|it| it.is_due(self.head)) {
+            witness.note(self.head);
         }
         Ok(())
     }

@@ -185,6 +185,45 @@ fn damage_in_the_log_is_reported_and_never_ends_the_process() {
 }
 
 #[test]
+fn a_folder_that_lost_its_database_does_not_pass_for_a_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), 20);
+    fs::remove_file(folder.path().join("db")).unwrap();
+    snapshots(folder.path())
+        .iter()
+        .for_each(|path| fs::remove_file(path).unwrap());
+    for _ in 0..2 {
+        let error = try_open(folder.path()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "the ledger in {} is damaged: event 20, which had reached the disk, is gone; restore the folder from a \
+                 backup, or, to go on with what is left, delete the file witness in it",
+                folder.path().display()
+            )
+        );
+    }
+    fs::remove_file(folder.path().join("witness")).unwrap();
+    fill(folder.path(), 3);
+    assert_eq!(
+        try_open(folder.path()).unwrap().head().unwrap().unwrap().0,
+        3
+    );
+}
+
+#[test]
+fn a_witness_that_does_not_read_is_an_error_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), 1);
+    fs::write(folder.path().join("witness"), "gone\n").unwrap();
+    let error = try_open(folder.path()).unwrap_err();
+    assert!(
+        error.to_string().contains("witness does not read"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_folder_of_another_format_is_left_alone() {
     use polity_ledger::store::{Appended, Batch, SledStore, Store, Table, Write};
     let folder = tempfile::tempdir().unwrap();

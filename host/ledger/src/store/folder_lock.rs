@@ -10,7 +10,7 @@ use std::path::Path;
 /// Held as long as it lives.
 #[derive(Debug)]
 pub(super) struct FolderLock {
-    _file: File,
+    file: File,
 }
 
 /// Why the lock was not had.
@@ -48,6 +48,13 @@ impl FolderLock {
             .and_then(|()| file.rewind())
             .and_then(|()| write!(file, "{}", std::process::id()));
         written.map_err(LockError::Io)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // Closing is not enough: a process that is just being started holds a copy of the file until it is its own.
+        let _ = self.file.unlock();
     }
 }

@@ -58,6 +58,28 @@ pub enum OpenError {
         /// Whether a snapshot was moved aside.
         repaired: bool,
     },
+    /// The data opens, but events are missing that had reached the disk.
+    #[error(
+        "the ledger in {} is damaged: event {seq}, which had reached the disk, is gone; restore the folder from a backup, \
+         or, to go on with what is left, delete the file witness in it",
+        path.display()
+    )]
+    Lost {
+        /// The folder.
+        path: PathBuf,
+        /// The newest event that was known to be durable.
+        seq: u64,
+    },
+    /// The note of how far the disk had come does not read.
+    #[error(
+        "{} does not read, so nothing shows whether the ledger is complete; restore the folder from a backup, \
+         or delete this file and verify the ledger",
+        path.display()
+    )]
+    Witness {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another version wrote the data.
     #[error(
         "the ledger has format {found:?}, this version reads \"1\": use the version that wrote it"
