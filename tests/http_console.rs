@@ -1,6 +1,6 @@
 //! The console as a browser without scripts sees it.
 
-use polity_tests::{Host, Options};
+use polity_tests::{Events, Host, Options};
 use reqwest::{Client, Method, Response, redirect};
 use serde_json::{Value, json};
 
@@ -235,6 +235,58 @@ async fn a_token_opens_a_session_and_logging_out_ends_it() {
     browser.page("/").await;
     assert_eq!(location(&browser.send("/logout", &[]).await), "/login");
     assert_eq!(browser.get("/").await.status(), 303);
+}
+
+#[tokio::test]
+async fn a_revoked_token_takes_along_what_it_had_opened() {
+    let host = Host::start(POLITY, company).await;
+    let token = host.token_for("person:joan").await;
+    let tokens = host.read("/api/tokens").await;
+    let id = tokens["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|token| token["actor"] == "person:joan")
+        .unwrap()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let link = |token: String| {
+        let request = host.anonymous(Method::POST, "/api/console-links");
+        let host = &host;
+        async move {
+            let made = host.json(request.bearer_auth(token)).await;
+            made["path"].as_str().unwrap().to_owned()
+        }
+    };
+    let by_link = {
+        let mut browser = Browser::new(&host);
+        let response = browser.get(&link(token.clone()).await).await;
+        browser.keep(&response);
+        browser
+    };
+    let by_token = {
+        let mut browser = Browser::new(&host);
+        let response = browser.send("/login", &[("token", &token)]).await;
+        browser.keep(&response);
+        browser
+    };
+    let unused = link(token.clone()).await;
+    let other = Browser::of(&host, "person:joan").await;
+    for browser in [&by_link, &by_token, &other] {
+        browser.page("/").await;
+    }
+    let nudges = by_link.get("/console/events").await;
+    assert_eq!(nudges.status(), 200);
+
+    let revoked = host.delete(&format!("/api/tokens/{id}")).send().await;
+    assert_eq!(revoked.unwrap().status(), 204);
+    for browser in [&by_link, &by_token] {
+        assert_eq!(location(&browser.get("/").await), "/login");
+    }
+    Events::of(nudges).rest().await;
+    assert_eq!(Browser::new(&host).get(&unused).await.status(), 401);
+    other.page("/").await;
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use polity_tests::Host;
-use serde_json::Value;
+use polity_tests::{Host, Options};
+use serde_json::{Value, json};
 
 /// The program under test.
 pub(crate) const POLITY: &str = env!("CARGO_BIN_EXE_polity");
@@ -117,4 +117,48 @@ fn read(output: std::process::Output) -> Ended {
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+/// A company of two owners whose refunds above 50 wait for one of them, and above 500 are denied.
+pub(crate) fn company(options: Options) -> Options {
+    let people = json!([
+        {"id": "ada", "name": "Ada Example", "roles": ["owner"]},
+        {"id": "joan", "name": "Joan Example", "roles": ["owner"]},
+        {"id": "grace", "name": "Grace Example", "roles": ["member"]},
+    ]);
+    options.amend_charter("people", people).rule(
+        "refunds",
+        json!({"rule": "spending-limit", "guards": ["refund.*"], "config": {
+            "currency": "EUR",
+            "amount": {"pointer": "/amount", "unit": "unit", "currency_pointer": "/currency"},
+            "limits": [{"per": "action", "soft_micro": 50_000_000, "hard_micro": 500_000_000}],
+        }}),
+    )
+}
+
+/// A host with two of the bundled plugins: compiling all of them takes longer than most tests.
+pub(crate) async fn host() -> Host {
+    Host::start(POLITY, few).await
+}
+
+pub(crate) fn few(options: Options) -> Options {
+    let options = company(options).without_bundled();
+    options.first_party("spending-limit").first_party("triage")
+}
+
+pub(crate) fn refund(amount: u32) -> String {
+    json!({"amount": amount, "currency": "EUR"}).to_string()
+}
+
+/// Has a refund judged that has to wait, and returns its inbox item and its decision.
+pub(crate) async fn waiting(host: &Host) -> (String, String) {
+    let decision = at(
+        host,
+        &["act", "refund.approve", "--input", &refund(51), "--json"],
+    )
+    .await
+    .with_code(4)
+    .json();
+    let id = |value: &Value| value.as_str().unwrap().to_owned();
+    (id(&decision["inbox_items"][0]), id(&decision["id"]))
 }

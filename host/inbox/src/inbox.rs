@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use polity_ledger::{Clock, Commit, CommitError, Event, Hash, Ledger, canonical, new_id};
+use polity_ledger::{Clock, Commit, CommitError, Event, Hash, Ledger, canonical};
 use serde_json::json;
 use tokio::sync::broadcast;
 use uuid::Uuid;
@@ -61,46 +61,20 @@ impl Inbox {
     /// # Errors
     /// The question lacks something, or the ledger failed.
     pub async fn raise(&self, new: NewItem) -> Result<Raised, RaiseError> {
-        let now_ms = self.clock.now_ms();
-        let item = new
-            .into_item(now_ms, new_id(now_ms))
-            .map_err(RaiseError::Invalid)?;
-        let open = key::open(&item.kind, &item.subject);
         loop {
-            if let Some(read) = self.read_open(&open)? {
-                // What is due is over, even if nobody has looked since.
-                if self
-                    .expire(&read)
-                    .await?
-                    .is_some_and(|item| !item.is_open())
-                {
-                    continue;
-                }
-                let same_proposal = read.item.proposal_digest == item.proposal_digest;
-                let Some(Read { item, .. }) = self.read(read.item.id)? else {
-                    continue;
-                };
-                if item.is_open() {
-                    return Ok(Raised {
-                        item,
-                        new: false,
-                        same_proposal,
-                    });
-                }
-                continue;
+            let staged = self.stage(new.clone()).await?;
+            let raised = Raised {
+                item: staged.item().clone(),
+                new: staged.is_new(),
+                same_proposal: staged.same_proposal(),
+            };
+            if !raised.new {
+                return Ok(raised);
             }
-            let commit = Commit::new()
-                .expect_absent(&open)
-                .put(&open, item.id.to_string())
-                .event(event("inbox.raised", &item, json!(item)));
-            match self.ledger.commit(store(commit, &item)?).await {
+            match self.ledger.commit(staged.add_to(Commit::new())).await {
                 Ok(_) => {
-                    self.tell(&item);
-                    return Ok(Raised {
-                        item,
-                        new: true,
-                        same_proposal: true,
-                    });
+                    self.announce(&staged);
+                    return Ok(raised);
                 }
                 Err(CommitError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -173,7 +147,7 @@ impl Inbox {
         Ok(Some(Read { item, bytes }))
     }
 
-    fn read_open(&self, open: &str) -> Result<Option<Read>, InboxError> {
+    pub(crate) fn read_open(&self, open: &str) -> Result<Option<Read>, InboxError> {
         let Some(id) = self.ledger.get(open)? else {
             return Ok(None);
         };
@@ -274,9 +248,7 @@ pub(crate) fn close(read: &Read) -> Commit {
 
 /// Writes an item; an open one with a due time goes into the order of these.
 pub(crate) fn store(commit: Commit, item: &Item) -> Result<Commit, InboxError> {
-    let key = key::item(item.id);
-    let bytes = serde_json::to_vec(item).map_err(|error| unreadable(&key, &error.to_string()))?;
-    let commit = commit.put(key, bytes);
+    let commit = commit.put(key::item(item.id), encode(item)?);
     Ok(match key::due(item).filter(|_| item.is_open()) {
         Some(due) => commit.put(due, b"".as_slice()),
         None => commit,
@@ -285,6 +257,10 @@ pub(crate) fn store(commit: Commit, item: &Item) -> Result<Commit, InboxError> {
 
 pub(crate) fn event(kind: &'static str, item: &Item, data: serde_json::Value) -> Event {
     Event::new(kind, "/inbox", format!("inbox/{}", item.id), data)
+}
+
+pub(crate) fn encode(item: &Item) -> Result<Vec<u8>, InboxError> {
+    serde_json::to_vec(item).map_err(|error| unreadable(&key::item(item.id), &error.to_string()))
 }
 
 pub(crate) fn decode(key: &str, bytes: &[u8]) -> Result<Item, InboxError> {

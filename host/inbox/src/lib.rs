@@ -5,6 +5,8 @@
 //! with the proposal, the clause that stopped it and the evidence, a time it is due, and answers that go back to
 //! whoever asked.
 //!
+//! A question that belongs to a record of the caller's own is put in the record's transaction: [`Inbox::stage`].
+//!
 //! # Promises
 //!
 //! - One function, [`authority`], says who may decide: a person, with the item's role, who did not ask for it.
@@ -61,6 +63,7 @@ mod inbox;
 mod item;
 mod key;
 mod list;
+mod stage;
 mod wait;
 
 pub use answer::{Answer, AnswerKind};
@@ -69,3 +72,4 @@ pub use error::{DecideError, InboxError, RaiseError};
 pub use inbox::{Inbox, Raised};
 pub use item::{Decision, Escalation, Item, NewItem, OnExpiry, State};
 pub use list::{Counts, Filter, Which};
+pub use stage::Staged;

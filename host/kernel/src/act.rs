@@ -1,14 +1,14 @@
 //! Actions: judged, recorded, and put before people where the rules say so. What the action does is the caller's; here is
 //! only decided whether it may.
 
-use polity_constitution::{ActionKind, OutcomeKind};
-use polity_ledger::{Commit, CommitError, ReadError, new_id};
+use polity_constitution::ActionKind;
+use polity_ledger::{CommitError, ReadError, new_id};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::decision::{Decision, Place};
 use crate::drain::Draining;
-use crate::escalation::RaiseError;
+use crate::escalation::{EscalateError, RaiseError};
 use crate::record::Record;
 use crate::rules::{Facts, Question, rule};
 use crate::{Actor, Kernel};
@@ -98,16 +98,9 @@ impl Kernel {
         let ruling = rule(&book, id, question).await;
 
         let outcome = ruling.resolution.kind();
-        let inbox_items = match outcome {
-            OutcomeKind::Escalate => self.raise(&ruling, &input).await?,
-            _ => Vec::new(),
-        };
-        let (mut record, amended) = Record::new(ruling);
-        record.details.inbox_items = inbox_items;
-        let receipt = inner
-            .ledger
-            .commit(Commit::new().event(record.clone().event(id)))
-            .await?;
+        let questions = self.questions(&ruling, &input);
+        let (record, amended) = Record::new(ruling);
+        let (record, receipt) = self.record_with(id, record, questions).await?;
         inner.counting.decision(&kind, outcome);
         let place = match receipt.last_seq {
             Some(seq) => inner.ledger.event(seq)?.map(|event| Place {
@@ -125,6 +118,15 @@ impl Kernel {
         decision.ledger = place;
         self.add_resolution(&mut decision)?;
         Ok(decision)
+    }
+}
+
+impl From<EscalateError> for ActError {
+    fn from(error: EscalateError) -> Self {
+        match error {
+            EscalateError::Inbox(error) => Self::Inbox(error),
+            EscalateError::Record(error) => Self::Record(error),
+        }
     }
 }
 

@@ -47,8 +47,12 @@ pub(crate) fn load(folder: &Path) -> Result<Loaded, Problems> {
     })
 }
 
-/// The commit that puts a constitution on record.
-pub(crate) fn record(loaded: &Loaded, replaced: Option<&Version>) -> Commit {
+/// The commit that puts a constitution on record. `at_next_start` is what of it has to wait for that.
+pub(crate) fn record(
+    loaded: &Loaded,
+    replaced: Option<&Version>,
+    at_next_start: &[String],
+) -> Commit {
     let Loaded {
         constitution,
         documents,
@@ -62,6 +66,7 @@ pub(crate) fn record(loaded: &Loaded, replaced: Option<&Version>) -> Commit {
     let data = json!({
         "version": version,
         "replaced": replaced,
+        "at_next_start": at_next_start,
         "company": constitution.charter().company(),
         "bindings": bindings,
         "documents": documents.as_ref().map(|documents| {
@@ -155,7 +160,7 @@ mod tests {
         let loaded = load(folder.path()).unwrap();
         let version = loaded.constitution.version().clone();
         let ledger = Ledger::in_memory(Arc::new(ManualClock::new(0)));
-        ledger.commit(record(&loaded, None)).await.unwrap();
+        ledger.commit(record(&loaded, None, &[])).await.unwrap();
         drop(folder);
         let past_one = past(&ledger, &version).unwrap().unwrap();
         assert_eq!(past_one.bindings()[0].rule, "x");

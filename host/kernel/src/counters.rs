@@ -75,7 +75,7 @@ pub struct CompletionCount {
 pub struct PluginCount {
     /// Its name.
     pub name: Arc<str>,
-    /// Its state: `live`, `pending`, `refused` or `quarantined`.
+    /// Its state: `live`, `pending`, `needs-credential`, `refused` or `quarantined`.
     pub state: &'static str,
     /// The kind of the version that serves, if one does.
     pub world: Option<World>,

@@ -5,7 +5,8 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use polity_constitution::{Constitution, Problems};
+use arc_swap::ArcSwapOption;
+use polity_constitution::Constitution;
 use polity_inbox::Inbox;
 use polity_ledger::{Clock, Commit, CommitError, Event, Ledger, Options, ReadError};
 use polity_runtime::registry::{Runtime, Settings as RuntimeSettings};
@@ -14,7 +15,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::Actor;
-use crate::budget::{RecoverError, Spending};
+use crate::budget::{RecoverError, Spending, SpentToday};
+use crate::constitution_live::RefusedConstitution;
 use crate::constitution_store as store;
 use crate::counters::{Counters, Counting};
 use crate::drain::{Door, Drained, Draining, Visit};
@@ -48,30 +50,9 @@ pub(crate) struct Inner {
     pub(crate) ledger: Ledger,
     settings: Settings,
     /// Held while the constitution is read again.
-    reloading: tokio::sync::Mutex<()>,
-}
-
-/// What came of reading the constitution again.
-#[derive(Clone, Debug)]
-pub enum Reloaded {
-    /// The folder holds what is in force already.
-    Unchanged,
-    /// Another constitution is in force now.
-    Changed {
-        /// What has to wait for the next start, in sentences: whom the plugin runtime trusts is decided once.
-        at_next_start: Vec<String>,
-    },
-}
-
-/// Why the constitution in force stays.
-#[derive(Debug, thiserror::Error)]
-pub enum ReloadError {
-    /// The folder is not as it should be.
-    #[error(transparent)]
-    Problems(#[from] Problems),
-    /// The ledger could not take the new one, and what is not on record is not in force.
-    #[error("the new constitution could not be recorded: {0}")]
-    Record(#[from] CommitError),
+    pub(crate) reloading: tokio::sync::Mutex<()>,
+    /// What the constitution's folder holds, where that is not in force.
+    pub(crate) refused: ArcSwapOption<RefusedConstitution>,
 }
 
 impl Kernel {
@@ -104,7 +85,7 @@ impl Kernel {
             "host",
             started,
         )))?;
-        ledger.commit_relaxed(store::record(&loaded, None))?;
+        ledger.commit_relaxed(store::record(&loaded, None, &[]))?;
         let spending = Spending::new(ledger.clone());
         let recovered = spending.recover().map_err(|error| match error {
             RecoverError::Read(error) => StartError::Read(error),
@@ -138,6 +119,7 @@ impl Kernel {
                 counting: Counting::default(),
                 door: Door::default(),
                 reloading: tokio::sync::Mutex::default(),
+                refused: ArcSwapOption::empty(),
                 books,
                 runtime,
                 journal,
@@ -149,45 +131,29 @@ impl Kernel {
         })
     }
 
-    /// Reads the constitution's folder again. What is wrong with it is told, and what was in force stays in force; both
-    /// are on record. Decisions in progress end under the constitution they began under.
-    ///
-    /// # Errors
-    /// See [`ReloadError`].
-    pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
-        let inner = &*self.inner;
-        let _alone = inner.reloading.lock().await;
-        let before = inner.books.law();
-        let version = before.constitution.version();
-        let loaded = match store::load(&inner.settings.company) {
-            Ok(loaded) => loaded,
-            Err(problems) => {
-                store::record_refusal(&inner.ledger, version, &problems).await?;
-                return Err(problems.into());
-            }
-        };
-        if loaded.constitution.version() == version {
-            return Ok(Reloaded::Unchanged);
-        }
-        inner
-            .ledger
-            .commit(store::record(&loaded, Some(version)))
-            .await?;
-        let mut at_next_start = Vec::new();
-        if loaded.constitution.charter().plugins() != before.charter().plugins() {
-            at_next_start.push(
-                "the charter's \"plugins\": whose signatures count is read when the host starts"
-                    .to_owned(),
-            );
-        }
-        inner.books.enact(Law::new(loaded.constitution));
-        Ok(Reloaded::Changed { at_next_start })
-    }
-
     /// Who holds a token; none where the token is not known, or its actor has left the charter.
     pub fn authenticate(&self, bearer: &str) -> Option<Arc<Actor>> {
         let info = self.inner.tokens.actor_of(bearer)?;
         self.actor(&info.actor)
+    }
+
+    /// What is known of a token that is in force, whether or not the charter still knows its actor.
+    pub fn token(&self, bearer: &str) -> Option<Arc<TokenInfo>> {
+        self.inner.tokens.actor_of(bearer)
+    }
+
+    /// Whether a token has been issued and not been revoked since.
+    pub fn is_in_force(&self, token: Uuid) -> bool {
+        self.inner.tokens.is_in_force(token)
+    }
+
+    /// What an actor and everyone together have spent today, in UTC, and what is set aside for completions in progress.
+    ///
+    /// # Errors
+    /// The ledger does not read.
+    pub fn spent_today(&self, actor: &str) -> Result<SpentToday, ReadError> {
+        let inner = &*self.inner;
+        inner.spending.accounts(actor, inner.clock.now_ms())
     }
 
     /// An actor that the charter knows, by its full id.

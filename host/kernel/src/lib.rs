@@ -25,6 +25,7 @@ mod actor;
 mod archive;
 mod budget;
 mod completion;
+mod constitution_live;
 mod constitution_store;
 mod counters;
 mod decision;
@@ -49,18 +50,19 @@ mod tokens;
 pub use act::{ActError, ActionRequest};
 pub use actor::Actor;
 pub use archive::DecisionFilter;
-pub use budget::{OverBudget, Scope};
+pub use budget::{Account, OverBudget, Scope, SpentToday};
 pub use completion::{
     Answer, AnswerStream, CompleteError, Completed, CompletionRecord, CompletionRequest,
     CompletionStatus, Failure, Message, Piece,
 };
+pub use constitution_live::{RefusedConstitution, ReloadError, Reloaded};
 pub use counters::{CompletionCount, Counters, DecisionCount, InboxCount, PluginCount};
 pub use decision::{Decision, Place, RuleFinding};
 pub use drain::{Drained, Draining};
 pub use escalation::{HumanAnswer, HumanState, ItemAnswer, RaiseError};
 pub use histogram::Histogram;
 pub use kept::Omitted;
-pub use kernel::{Kernel, ReloadError, Reloaded};
+pub use kernel::Kernel;
 pub use models::{AdapterProblem, ModelEntry};
 pub use replay::Replay;
 pub use settings::{Settings, StartError};

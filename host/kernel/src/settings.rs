@@ -77,7 +77,7 @@ impl Settings {
             bundled: BTreeSet::new(),
             require_signed: false,
             resolver: Arc::new(SystemResolver),
-            cache_bytes: 64 << 20,
+            cache_bytes: 16 << 20,
         }
     }
 }

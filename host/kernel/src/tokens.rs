@@ -123,6 +123,11 @@ impl Tokens {
         self.by_hash.load().get(&hash(token)).cloned()
     }
 
+    /// Whether a token is among those in force.
+    pub(crate) fn is_in_force(&self, id: Uuid) -> bool {
+        self.by_hash.load().values().any(|info| info.id == id)
+    }
+
     /// Makes a token, and returns it for the only time.
     pub(crate) async fn issue(
         &self,

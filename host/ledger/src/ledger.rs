@@ -28,7 +28,7 @@ use crate::{Clock, Hash, OpenError, export, layout, new_id};
 /// shared one is expected to wrap this with a time limit of its own.
 const WRITER_LEASE: &str = "writer";
 /// A subscriber that falls this many events behind is told that it lagged, and reads the rest from the ledger.
-const SUBSCRIBER_BUFFER: usize = 4096;
+const SUBSCRIBER_BUFFER: usize = 256;
 
 /// How to open a ledger.
 #[derive(Clone)]

@@ -1,10 +1,13 @@
 //! A plugin's file, read but not run: is it a component of ours, of which kind, and what does it ask for?
 //!
 //! Everything here works on bytes that nobody vouches for. It is bounded by the file's size, allocates in proportion to
-//! it, runs no guest code and needs no engine.
+//! it, runs no guest code and needs no engine. The libraries that read component types call themselves once for each
+//! level of nesting, before they count the levels; so types are read on a stack that holds as many levels as fit in the
+//! longest section of types that is read at all.
 
 use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
 
+use crate::componentize::{TYPE_SECTION, componentize};
 use crate::contract;
 use crate::digest::Digest;
 use crate::manifest::Manifest;
@@ -22,6 +25,13 @@ const MAX_MANIFEST_BYTES: usize = 256 << 10;
 
 /// Modules and components may lie in each other; the contract's toolchains need three levels.
 const MAX_NESTING: usize = 64;
+
+/// Longest section of component types. The largest that is known, of a Python component, has 60 KB.
+const MAX_TYPE_BYTES: usize = 512 << 10;
+
+/// Room for three kilobytes at each level of nesting that [`MAX_TYPE_BYTES`] can hold; only what is used of it takes
+/// memory.
+const TYPE_STACK_BYTES: usize = 512 << 20;
 
 /// Most imports or exports that are looked at.
 const MAX_NAMES: usize = 10_000;
@@ -53,8 +63,23 @@ impl Artifact {
                 limit: MAX_FILE_BYTES,
             });
         }
-        let digest = Digest::of(bytes);
         let outline = Outline::of(bytes)?;
+        std::thread::scope(|scope| {
+            let reader = std::thread::Builder::new()
+                .name("polity-reader".into())
+                .stack_size(TYPE_STACK_BYTES)
+                .spawn_scoped(scope, || Self::read_types(bytes, outline))?;
+            // A bug in a reader is this file's fault and nobody else's.
+            reader.join().unwrap_or_else(|_| {
+                Err(Refusal::Malformed {
+                    detail: "reading it ran into a bug; the log has the details".into(),
+                })
+            })
+        })
+    }
+
+    fn read_types(bytes: &[u8], outline: Outline) -> Result<Self, Refusal> {
+        let digest = Digest::of(bytes);
         let (component, outline) = if outline.encoding == Encoding::Module {
             if !outline.has_component_type {
                 return Err(Refusal::CoreModule);
@@ -153,6 +178,7 @@ impl Outline {
                 Payload::CustomSection(section) => {
                     outline.custom(section.name(), section.data())?
                 }
+                Payload::ComponentTypeSection(section) => bounded(section.range().len())?,
                 Payload::ComponentImportSection(section) if depth == 0 => {
                     for import in section {
                         push(&mut outline.imports, import?.name.name)?;
@@ -173,7 +199,8 @@ impl Outline {
     }
 
     fn custom(&mut self, name: &str, data: &[u8]) -> Result<(), Refusal> {
-        if name.starts_with("component-type") {
+        if name.starts_with(TYPE_SECTION) {
+            bounded(data.len())?;
             self.has_component_type = true;
         }
         // The outermost manifest speaks for the file; a second one inside, of a library, does not.
@@ -192,6 +219,15 @@ impl Outline {
     }
 }
 
+fn bounded(type_bytes: usize) -> Result<(), Refusal> {
+    if type_bytes <= MAX_TYPE_BYTES {
+        return Ok(());
+    }
+    Err(Refusal::Malformed {
+        detail: format!("its types take {type_bytes} bytes; {MAX_TYPE_BYTES} are read"),
+    })
+}
+
 fn push(names: &mut Vec<String>, name: &str) -> Result<(), Refusal> {
     if names.len() == MAX_NAMES {
         return Err(Refusal::Malformed {
@@ -200,16 +236,6 @@ fn push(names: &mut Vec<String>, name: &str) -> Result<(), Refusal> {
     }
     names.push(name.to_owned());
     Ok(())
-}
-
-fn componentize(module: &[u8]) -> Result<Vec<u8>, Refusal> {
-    wit_component::ComponentEncoder::default()
-        .validate(true)
-        .module(module)
-        .and_then(|mut encoder| encoder.encode())
-        .map_err(|error| Refusal::Malformed {
-            detail: format!("the module is no component: {error:#}"),
-        })
 }
 
 /// The kind by the exported interface, and a clear word when it is ours but of another version.

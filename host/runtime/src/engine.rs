@@ -6,15 +6,12 @@
 //! component-model concurrency, which no export of the contract needs and every call would pay for.
 
 use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
 
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, RegallocAlgorithm,
 };
 
-/// How often the epoch advances: the granularity of CPU time limits. A tick costs one atomic increment.
-pub(crate) const EPOCH_TICK: Duration = Duration::from_millis(5);
+use crate::pulse::Pulse;
 
 /// Most instances alive at once in one engine, standby ones included. Each reserves address space, not memory.
 pub(crate) const MAX_INSTANCES: u32 = 1_024;
@@ -46,12 +43,7 @@ pub(crate) enum EngineKind {
 pub(crate) struct Engines {
     pure: Engine,
     io: Engine,
-    _ticker: Arc<Ticker>,
-}
-
-/// Stops the epoch thread when the last `Engines` goes.
-struct Ticker {
-    _running: std::sync::mpsc::Sender<()>,
+    pulse: Arc<Pulse>,
 }
 
 impl Engines {
@@ -65,12 +57,8 @@ impl Engines {
             );
             Self::with_allocation(false)
         })?;
-        let ticker = Arc::new(start_ticker(&pure, &io)?);
-        Ok(Self {
-            pure,
-            io,
-            _ticker: ticker,
-        })
+        let pulse = Arc::new(Pulse::start(&[&pure, &io])?);
+        Ok(Self { pure, io, pulse })
     }
 
     /// The engine of a kind.
@@ -79,6 +67,11 @@ impl Engines {
             EngineKind::Pure => &self.pure,
             EngineKind::Io => &self.io,
         }
+    }
+
+    /// What counts the guests' CPU time.
+    pub(crate) fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
     }
 
     fn with_allocation(pooled: bool) -> wasmtime::Result<(Engine, Engine)> {
@@ -94,7 +87,8 @@ fn config(kind: EngineKind, pooled: bool) -> Config {
     config
         .wasm_component_model(true)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        // Calls between the instances inside one component, as interpreters are packed, copy from memory to memory.
+        .wasm_multi_memory(true)
         // A backtrace costs a walk per trap and its text could carry guest data into logs.
         .wasm_backtrace_max_frames(None)
         .cranelift_regalloc_algorithm(RegallocAlgorithm::Backtracking)
@@ -136,27 +130,6 @@ fn pool() -> PoolingAllocationConfig {
         .table_keep_resident(KEEP_RESIDENT_BYTES)
         .pagemap_scan(Enabled::Auto);
     pool
-}
-
-fn start_ticker(pure: &Engine, io: &Engine) -> wasmtime::Result<Ticker> {
-    let (running, stopped) = std::sync::mpsc::channel();
-    let engines = [pure.weak(), io.weak()];
-    thread::Builder::new()
-        .name("polity-epoch".into())
-        .spawn(move || {
-            // The channel is never sent on: waiting on it is a sleep that ends when the engines are dropped.
-            while stopped.recv_timeout(EPOCH_TICK)
-                == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
-            {
-                for engine in &engines {
-                    match engine.upgrade() {
-                        Some(engine) => engine.increment_epoch(),
-                        None => return,
-                    }
-                }
-            }
-        })?;
-    Ok(Ticker { _running: running })
 }
 
 #[cfg(test)]

@@ -9,20 +9,23 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use serde::Serialize;
 use wasmtime::component::Component;
-use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime::{Store, UpdateDeadline};
 
 use crate::bindings::imports::polity::plugin::types::Problem;
 use crate::bindings::{connector, model, rule, strategy};
 use crate::digest::Digest;
-use crate::exports::{Exports, Linked, without_waiting};
+use crate::engine::Engines;
+use crate::exports::{Exports, without_waiting};
 use crate::failure::CallError;
 use crate::grant::{Limits, TrapPolicy};
 use crate::imports::reply::{Delta, Reply};
+use crate::instances::{Instances, describe};
 use crate::manifest::{ConfigError, ConfigSchema, Manifest};
+use crate::pulse::{Beat, Pulse};
 use crate::refusal::Refusal;
-use crate::sandbox::{self, Guest, Profile, ticks};
+use crate::sandbox::{Guest, Profile, ticks};
 use crate::signature::Provenance;
-use crate::standby::{Keeper, Prepared, Source, Standby};
+use crate::standby::{Keeper, Prepared, Standby};
 use crate::stats::{Stats, StatsSnapshot};
 use crate::world::World;
 
@@ -35,13 +38,14 @@ pub use strategy::exports::polity::plugin::strategy::{Mutation, Observations, Pr
 const STANDBY_PURE: usize = 16;
 
 /// How many instances of an adapter or connector stand by.
-const STANDBY_IO: usize = 4;
+const STANDBY_IO: usize = 8;
 
 /// A loaded version of a plugin. It is called concurrently; each call has an instance of its own.
 pub struct Plugin {
     identity: Identity,
     description: Description,
     profile: Arc<Profile>,
+    pulse: Arc<Pulse>,
     standby: Standby,
     in_progress: Arc<AtomicUsize>,
     stats: Stats,
@@ -96,21 +100,6 @@ pub struct Completion {
     pub pieces: Vec<Delta>,
 }
 
-/// Makes instances of one version.
-struct Instances {
-    engine: Engine,
-    linked: Linked,
-    profile: Arc<Profile>,
-}
-
-impl Source for Instances {
-    fn prepare(&self) -> wasmtime::Result<Prepared> {
-        let mut store = sandbox::store(&self.engine, &self.profile)?;
-        let exports = self.linked.instantiate(&mut store)?;
-        Ok(Prepared { store, exports })
-    }
-}
-
 /// Recent faults, and what happens when there are too many.
 struct Strikes {
     policy: TrapPolicy,
@@ -122,11 +111,14 @@ struct Strikes {
 pub(crate) type Report = Arc<dyn Fn(&Identity, &CallError) + Send + Sync>;
 
 /// One place among the calls that may be in progress.
-struct Place(Arc<AtomicUsize>);
+struct Place {
+    in_progress: Arc<AtomicUsize>,
+    _beat: Beat,
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.in_progress.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -141,7 +133,7 @@ pub(crate) struct Origin {
 impl Plugin {
     /// Links a compiled component, asks it to describe itself with nothing granted, and puts instances on standby.
     pub(crate) fn load(
-        engine: &Engine,
+        engines: &Engines,
         component: &Component,
         origin: Origin,
         keeper: Keeper,
@@ -152,27 +144,20 @@ impl Plugin {
             policy,
             report,
         } = origin;
-        let compile = |error: wasmtime::Error| Refusal::Compile {
-            detail: format!("{error:#}"),
-        };
-        let description = Self::describe(engine, component, &profile)?;
+        let description = Self::describe(engines, component, &profile)?;
         let profile = Arc::new(profile);
-        let linked = Linked::new(engine, component, &profile).map_err(compile)?;
+        let source = Arc::new(Instances::new(engines, component, profile.clone())?);
         let depth = match identity.world {
             World::ConstitutionRule => STANDBY_PURE,
             World::SchemaStrategy => 1,
             World::ModelAdapter | World::Connector => STANDBY_IO,
         };
-        let source = Arc::new(Instances {
-            engine: engine.clone(),
-            linked,
-            profile: profile.clone(),
-        });
         Ok(Self {
             identity,
             description,
             standby: Standby::new(depth, source, keeper),
             profile,
+            pulse: engines.pulse().clone(),
             in_progress: Arc::default(),
             stats: Stats::default(),
             strikes: Strikes {
@@ -185,20 +170,15 @@ impl Plugin {
 
     /// Asks a component to describe itself, with nothing granted.
     pub(crate) fn describe(
-        engine: &Engine,
+        engines: &Engines,
         component: &Component,
         profile: &Profile,
     ) -> Result<Description, Refusal> {
-        let profile = Arc::new(profile.deny_all());
-        let linked =
-            Linked::new(engine, component, &profile).map_err(|error| Refusal::Compile {
-                detail: format!("{error:#}"),
-            })?;
-        describe(&Instances {
-            engine: engine.clone(),
-            linked,
-            profile,
-        })
+        describe(&Instances::new(
+            engines,
+            component,
+            Arc::new(profile.deny_all()),
+        )?)
     }
 
     /// What this version is.
@@ -408,7 +388,10 @@ impl Plugin {
     fn place(&self) -> Result<Place, CallError> {
         let limit = usize::try_from(self.profile.limits.concurrent).unwrap_or(usize::MAX);
         let before = self.in_progress.fetch_add(1, Ordering::Relaxed);
-        let place = Place(self.in_progress.clone());
+        let place = Place {
+            in_progress: self.in_progress.clone(),
+            _beat: self.pulse.beat(),
+        };
         if before >= limit {
             Err(CallError::Busy(limit))
         } else {
@@ -545,49 +528,5 @@ impl Strikes {
             return true;
         }
         false
-    }
-}
-
-/// The first call a version ever gets: with nothing granted, so that it can be looked at before it is trusted.
-fn describe(instances: &Instances) -> Result<Description, Refusal> {
-    let export = match instances.profile.world {
-        World::ModelAdapter => "models",
-        World::SchemaStrategy => "strategy",
-        World::ConstitutionRule => "applies-to",
-        World::Connector => "operations",
-    };
-    let failed = |detail: String| Refusal::SelfTest { export, detail };
-    let Prepared { mut store, exports } = instances
-        .prepare()
-        .map_err(|error| failed(format!("{error:#}")))?;
-    let store = &mut store;
-    let mut description = Description::default();
-    let asked = match &exports {
-        Exports::Rule(exports) if instances.profile.links.wasi => {
-            let applies_to = exports.polity_plugin_rule().func_applies_to();
-            without_waiting(applies_to.call_async(&mut *store, ()))
-                .map(|(kinds,)| description.applies_to = kinds)
-        }
-        Exports::Rule(exports) => exports
-            .polity_plugin_rule()
-            .call_applies_to(&mut *store)
-            .map(|kinds| description.applies_to = kinds),
-        // A strategy describes itself by what it proposes; that it can be instantiated is all there is to see.
-        Exports::Strategy(_) => Ok(()),
-        Exports::Connector(exports) => without_waiting(
-            exports
-                .polity_plugin_operations()
-                .call_operations(&mut *store),
-        )
-        .map(|operations| description.operations = operations),
-        // An adapter that has to ask its provider answers with a problem here, and is asked again when it is used.
-        Exports::Model(exports) => {
-            without_waiting(exports.polity_plugin_model().call_models(&mut *store))
-                .map(|models| description.models = models.unwrap_or_default())
-        }
-    };
-    match asked {
-        Ok(()) => Ok(description),
-        Err(error) => Err(failed(store.data().failure(&error).to_string())),
     }
 }

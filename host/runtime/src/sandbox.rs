@@ -8,12 +8,12 @@ use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, Store};
 
 use crate::egress::{Egress, EgressError, EgressHooks, Session};
-use crate::engine::EPOCH_TICK;
 use crate::failure;
 use crate::grant::{FolderGrant, Limits};
 use crate::imports::reply::{Delta, Reply};
 use crate::imports::{InertWasi, Links};
 use crate::meter::Meter;
+use crate::pulse::EPOCH_TICK;
 use crate::world::World;
 
 /// Fuel for making an instance: start functions of language runtimes run here.

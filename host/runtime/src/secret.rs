@@ -183,10 +183,8 @@ fn read(
     match source {
         SecretSource::Env(name) => match variable(name).map(OsString::into_string) {
             // A shell script that sets a variable to nothing means that there is none.
-            None => Err(not_found(format!("set {name} before polity starts"))),
-            Some(Ok(text)) if text.is_empty() => {
-                Err(not_found(format!("set {name} before polity starts")))
-            }
+            None => Err(not_found(unset(name))),
+            Some(Ok(text)) if text.is_empty() => Err(not_found(unset(name))),
             Some(Ok(text)) => Ok(Zeroizing::new(text)),
             Some(Err(_)) => Err(SecretError::Unusable {
                 source_name: source.to_string(),
@@ -207,6 +205,13 @@ fn read(
             )),
         },
     }
+}
+
+/// A process sees the environment that it was started with, so only a start helps.
+fn unset(name: &str) -> String {
+    format!(
+        "set {name} before polity starts, or write `file = \"…\"` into the grant in place of `env`"
+    )
 }
 
 fn read_file(

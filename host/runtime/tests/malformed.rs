@@ -72,6 +72,45 @@ fn a_component_of_another_version_is_told_which_one_the_host_speaks() {
 }
 
 #[test]
+fn packages_that_use_each_other_in_a_circle_are_refused() {
+    // One interface of the package is moved to another version of it; both versions now use each other.
+    let circle = guests::patched(
+        guests::RULE,
+        b"polity:plugin/rule@0.1.0",
+        b"polity:plugin/rule@9.1.0",
+    );
+    let refusal = dropped(&circle);
+    assert!(refusal.contains("in a circle"), "{refusal}");
+}
+
+#[test]
+fn types_that_are_nested_as_deeply_as_they_can_be_do_not_end_the_host() {
+    for levels in [100, 170_000, 300_000] {
+        let mut nested = vec![0x41, 0x00];
+        let mut types = [0x41, 0x01, 0x01].repeat(levels);
+        types.append(&mut nested);
+        let mut component = b"\0asm\x0d\0\x01\0".to_vec();
+        component.push(7);
+        let body = [&[1], types.as_slice()].concat();
+        component.extend(leb(body.len()));
+        component.extend(body);
+        let module = guests::with_section(b"\0asm\x01\0\0\0", "component-type:x", &component);
+        let refusal = dropped(&module);
+        assert!(refusal.starts_with("malformed: "), "{levels}: {refusal}");
+    }
+}
+
+fn leb(mut number: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    while number > 0x7f {
+        out.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+    out
+}
+
+#[test]
 fn a_huge_custom_section_changes_nothing_but_the_digest() {
     let host = Host::empty();
     let plugin = host.install(

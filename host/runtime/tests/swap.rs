@@ -273,7 +273,7 @@ fn a_plugin_that_wants_more_than_it_was_granted_waits_and_says_what_for() {
     let lines: String = unmet.iter().map(|unmet| unmet.fix.as_str()).collect();
     let lines = lines.replace("ANTHROPIC_API_KEY", "POLITY_TEST_NO_SUCH_KEY");
     let entry = host.runtime.set_grant("anthropic", &lines).unwrap();
-    let State::Pending { unmet, .. } = &entry.state else {
+    let State::NeedsCredential { unmet, .. } = &entry.state else {
         panic!("{:?}", entry.state)
     };
     assert_eq!(
@@ -285,6 +285,39 @@ fn a_plugin_that_wants_more_than_it_was_granted_waits_and_says_what_for() {
         unmet[0].fix.contains("POLITY_TEST_NO_SUCH_KEY"),
         "{unmet:?}"
     );
+}
+
+#[test]
+fn a_plugin_loads_once_the_file_with_its_credential_is_there() {
+    let host = Host::empty();
+    let key = host.file("anthropic.key");
+    let grant = format!(
+        "[[http]]\nhost = \"api.anthropic.com\"\nmethods = [\"GET\", \"POST\"]\n\
+         [[secret]]\nhost = \"api.anthropic.com\"\nheader = \"x-api-key\"\nfile = {key:?}\n"
+    );
+    let wasm = polity_plugins::find("anthropic").unwrap().wasm;
+    let entry = host
+        .runtime
+        .install("anthropic", wasm, Some(&grant), None)
+        .unwrap();
+    let State::NeedsCredential { unmet, .. } = &entry.state else {
+        panic!("{:?}", entry.state)
+    };
+    assert!(unmet[0].fix.contains("anthropic.key"), "{unmet:?}");
+    let waiting = host.runtime.current().number();
+    host.runtime.rescan();
+    assert_eq!(
+        host.runtime.current().number(),
+        waiting,
+        "nothing is told twice"
+    );
+    std::fs::write(&key, "sk-0123456789abcdef").unwrap();
+    host.runtime.rescan();
+    let current = host.runtime.current();
+    assert!(matches!(
+        current.entry("anthropic").unwrap().state,
+        State::Live
+    ));
 }
 
 #[test]

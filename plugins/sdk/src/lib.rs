@@ -27,6 +27,8 @@
 
 mod bindings;
 pub mod connector;
+#[cfg(all(target_arch = "wasm32", feature = "heap"))]
+mod heap;
 pub mod http;
 pub mod log;
 pub mod model;

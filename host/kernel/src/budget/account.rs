@@ -4,17 +4,22 @@ use std::collections::HashMap;
 
 use polity_constitution::Charter;
 use polity_ledger::{Commit, Ledger, ReadError};
+use serde::Serialize;
 
-use super::{OverBudget, Scope, Spent};
+use super::{OverBudget, Scope, Spent, SpentToday};
 
 /// Totals read in one scan.
 const PAGE: usize = 1000;
 
-/// What one account has spent, and what is set aside from it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Account {
-    spent: u64,
-    reserved: u64,
+/// What one account has spent, and what is set aside from it, in micro-units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Account {
+    /// What ended completions have cost.
+    #[serde(rename = "spent_micro")]
+    pub spent: u64,
+    /// What completions in progress may cost.
+    #[serde(rename = "reserved_micro")]
+    pub reserved: u64,
 }
 
 /// The accounts of one day.
@@ -64,6 +69,13 @@ impl Day {
         Spent {
             actor: self.of(actor).total(),
             company: self.company.total(),
+        }
+    }
+
+    pub(super) fn accounts(&self, actor: &str) -> SpentToday {
+        SpentToday {
+            actor: self.of(actor),
+            company: self.company,
         }
     }
 

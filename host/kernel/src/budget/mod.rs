@@ -17,8 +17,10 @@ use std::collections::BTreeMap;
 use parking_lot::Mutex;
 use polity_constitution::Charter;
 use polity_ledger::{Commit, CommitError, Ledger, ReadError, Receipt};
+use serde::Serialize;
 use uuid::Uuid;
 
+pub use account::Account;
 use account::Day;
 pub use over::{OverBudget, Scope};
 pub(crate) use recovery::RecoverError;
@@ -33,6 +35,15 @@ const DAYS_HELD: usize = 3;
 pub(crate) struct Spent {
     pub(crate) actor: u64,
     pub(crate) company: u64,
+}
+
+/// How today stands with an actor and with everyone together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SpentToday {
+    /// The actor alone.
+    pub actor: Account,
+    /// Everyone together.
+    pub company: Account,
 }
 
 /// The accounts of the days.
@@ -62,6 +73,11 @@ impl Spending {
     /// What an actor and everyone together have spent and reserved on the day of a time.
     pub(crate) fn today(&self, actor: &str, at_ms: u64) -> Result<Spent, ReadError> {
         self.on(at_ms / DAY_MS, |day| day.spent(actor))
+    }
+
+    /// The same, with what is spent and what is set aside apart.
+    pub(crate) fn accounts(&self, actor: &str, at_ms: u64) -> Result<SpentToday, ReadError> {
+        self.on(at_ms / DAY_MS, |day| day.accounts(actor))
     }
 
     /// Sets money aside, or says why there is not enough. What is free is always granted.

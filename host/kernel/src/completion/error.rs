@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::Decision;
 use crate::budget::OverBudget;
 use crate::drain::Draining;
-use crate::escalation::RaiseError;
+use crate::escalation::{EscalateError, RaiseError};
 
 /// Why a completion gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +109,15 @@ impl CompleteError {
             | Self::Record(_)
             | Self::Read(_)
             | Self::Draining(_) => None,
+        }
+    }
+}
+
+impl From<EscalateError> for CompleteError {
+    fn from(error: EscalateError) -> Self {
+        match error {
+            EscalateError::Inbox(error) => Self::Inbox(error),
+            EscalateError::Record(error) => Self::Record(error),
         }
     }
 }

@@ -178,7 +178,7 @@ impl Kernel {
         noted?;
         let wire = request.into_wire(&model.info.id);
         if stream {
-            let stream = AnswerStream::open(running, model.adapter.clone(), wire, left).await?;
+            let stream = AnswerStream::open(id, running, &model, wire, left).await?;
             return Ok(Answer::Stream(stream));
         }
         let called = model
@@ -219,29 +219,28 @@ impl Kernel {
     ) -> CompleteError {
         let id = ruling.id;
         let escalated = ruling.resolution.kind() == OutcomeKind::Escalate;
-        let inbox_items = if escalated {
+        let questions = if escalated {
             // It was written by `CompletionRequest::input`, so it parses.
             let input = serde_json::from_str(&ruling.input).unwrap_or_default();
-            match self.raise(&ruling, &input).await {
-                Ok(items) => items,
-                Err(error) => return CompleteError::Inbox(error),
-            }
+            self.questions(&ruling, &input)
         } else {
             Vec::new()
         };
         let (mut record, amended) = Record::new(ruling);
-        record.details.inbox_items = inbox_items;
         record.details.completion = Some(CompletionRecord {
             took_us: micros(started.elapsed()),
             ..completion
         });
-        // What a person is asked about must not be lost, whatever is done with other completions.
-        let records = if escalated {
-            CompletionRecords::Durable
-        } else {
-            records
-        };
-        if let Err(error) = self.write(id, record.clone(), records).await {
+        if escalated {
+            // What a person is asked about must not be lost, whatever is done with other completions.
+            record = match self.record_with(id, record, questions).await {
+                Ok((record, _)) => record,
+                Err(error) => return error.into(),
+            };
+            if let Some(completion) = &record.details.completion {
+                self.inner.counting.completion(completion);
+            }
+        } else if let Err(error) = self.write(id, record.clone(), records).await {
             return error;
         }
         let mut decision = Decision::of(id, record);

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,9 +16,11 @@ use polity_runtime::failure::CallError;
 use polity_runtime::plugin::{Completion, Request};
 use polity_runtime::{Delta, Reply};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 use super::running::Running;
 use super::{CompleteError, Completed};
+use crate::models::ModelEntry;
 
 /// Pieces that the guest may be ahead of the reader: what arrives in one packet goes out in one.
 const AHEAD: usize = 64;
@@ -35,6 +38,8 @@ pub enum Piece {
 
 /// A streamed answer. Dropping it stops the guest and the call upstream, and records what had been used.
 pub struct AnswerStream {
+    decision_id: Uuid,
+    model: Arc<str>,
     state: State,
     pieces: mpsc::Receiver<Delta>,
     /// Read ahead, to know that there is an answer.
@@ -59,18 +64,22 @@ impl AnswerStream {
     /// Begins an answer, and waits for its first piece: whatever fails before it fails the whole completion, so that a
     /// caller learns of it by an error and not by a stream that breaks off.
     pub(super) async fn open(
+        decision_id: Uuid,
         running: Running,
-        adapter: std::sync::Arc<polity_runtime::plugin::Plugin>,
+        model: &ModelEntry,
         request: Request,
         deadline: Option<Duration>,
     ) -> Result<Self, CompleteError> {
         let (sender, pieces) = mpsc::channel(AHEAD);
+        let adapter = model.adapter.clone();
         let guest: Guest = Box::pin(async move {
             adapter
                 .complete(&request, Reply::Stream(sender), deadline)
                 .await
         });
         let mut stream = Self {
+            decision_id,
+            model: model.id().clone(),
             state: State::Answering(guest, running),
             pieces,
             first: None,
@@ -82,6 +91,16 @@ impl AnswerStream {
                 Ok(stream)
             }
         }
+    }
+
+    /// The decision that let it happen, for `explain`. Its record is complete when the stream has ended.
+    pub fn decision_id(&self) -> Uuid {
+        self.decision_id
+    }
+
+    /// The id of the model that answers, which is another than the one asked for where the rules amended that.
+    pub fn model(&self) -> &Arc<str> {
+        &self.model
     }
 
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {

@@ -5,6 +5,7 @@ mod raise;
 
 pub use answer::{HumanAnswer, HumanState, ItemAnswer};
 pub use polity_inbox::RaiseError;
+pub(crate) use raise::EscalateError;
 
 /// The kind of inbox item that an escalated action is.
 pub(crate) const ITEM: &str = "approval";

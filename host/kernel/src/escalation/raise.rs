@@ -1,12 +1,12 @@
 //! Asking: one inbox item for each role that has to decide.
 //!
 //! The same action of the same actor is one item for as long as it is open: an agent that asks ten times has not asked for
-//! ten decisions. The items are in the inbox before the decision is recorded; a crash in between leaves a question that
-//! somebody answers and nobody needs, and never a decision that nobody is asked about.
+//! ten decisions. The items and the record of the decision are one transaction of the ledger: there is no question that
+//! nobody needs, and no decision that nobody is asked about.
 
 use polity_constitution::{Ask, OnExpiry, Outcome};
 use polity_inbox::{AnswerKind, NewItem, RaiseError};
-use polity_ledger::canonical;
+use polity_ledger::{Commit, CommitError, Receipt, canonical};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -14,6 +14,7 @@ use super::ITEM;
 use crate::Kernel;
 use crate::digest::sha256;
 use crate::kept::{Omitted, cut};
+use crate::record::Record;
 use crate::rules::Ruling;
 
 /// The longest form that is put before a person whole. Nobody reads more, and the inbox has a limit.
@@ -28,15 +29,21 @@ const HEAD_BYTES: usize = 4 << 10;
 /// The longest question.
 const MAX_QUESTION_BYTES: usize = 7_500;
 
+/// Why an escalated action was neither put before anyone nor recorded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EscalateError {
+    #[error(transparent)]
+    Inbox(#[from] RaiseError),
+    #[error(transparent)]
+    Record(#[from] CommitError),
+}
+
 impl Kernel {
-    /// Puts an escalated action before the roles that its ruling names. Returns the items in the order of the asks.
-    pub(crate) async fn raise(
-        &self,
-        ruling: &Ruling,
-        input: &Value,
-    ) -> Result<Vec<Uuid>, RaiseError> {
+    /// What an escalated action puts before the roles that its ruling names, in the order of the asks; nothing for any
+    /// other ruling.
+    pub(crate) fn questions(&self, ruling: &Ruling, input: &Value) -> Vec<NewItem> {
         let Outcome::Escalate { asks } = &ruling.resolution.outcome else {
-            return Ok(Vec::new());
+            return Vec::new();
         };
         let form = ruling.resolution.amended.as_ref().unwrap_or(input);
         let text = ruling.amended.as_deref().unwrap_or(&ruling.input);
@@ -59,26 +66,55 @@ impl Kernel {
         let cost_at_stake = context.get("estimated_cost_micro").and_then(Value::as_u64);
         let evidence = evidence(ruling, context);
 
-        let mut items = Vec::with_capacity(asks.len());
-        for ask in asks {
-            let new = NewItem {
-                kind: ITEM.to_owned(),
-                subject: format!("{}/{digest}/{}", ruling.kind, ask.role),
-                title: format!("{}, wanted by {}", ruling.kind, ruling.actor),
-                question: cut(&ask.reason(), MAX_QUESTION_BYTES).to_owned(),
-                proposal: proposal.clone(),
-                clause: clause(ruling, ask),
-                evidence: evidence.clone(),
-                role: ask.role.clone(),
-                requested_by: ruling.actor.clone(),
-                cost_at_stake,
-                due_at_ms: Some(self.inner.clock.now_ms().saturating_add(ask.due_ms.max(1))),
-                on_expiry: on_expiry(ruling.law.charter().defaults().on_expiry.clone(), &ask.role),
-                allowed: allowed.clone(),
-            };
-            items.push(self.inner.inbox.raise(new).await?.item.id);
+        let now_ms = self.inner.clock.now_ms();
+        let question = |ask: &Ask| NewItem {
+            kind: ITEM.to_owned(),
+            subject: format!("{}/{digest}/{}", ruling.kind, ask.role),
+            title: format!("{}, wanted by {}", ruling.kind, ruling.actor),
+            question: cut(&ask.reason(), MAX_QUESTION_BYTES).to_owned(),
+            proposal: proposal.clone(),
+            clause: clause(ruling, ask),
+            evidence: evidence.clone(),
+            role: ask.role.clone(),
+            requested_by: ruling.actor.clone(),
+            cost_at_stake,
+            due_at_ms: Some(now_ms.saturating_add(ask.due_ms.max(1))),
+            on_expiry: on_expiry(ruling.law.charter().defaults().on_expiry.clone(), &ask.role),
+            allowed: allowed.clone(),
+        };
+        asks.iter().map(question).collect()
+    }
+
+    /// Records a decision together with its questions. Durable when it returns; the record then names the items.
+    pub(crate) async fn record_with(
+        &self,
+        id: Uuid,
+        mut record: Record,
+        questions: Vec<NewItem>,
+    ) -> Result<(Record, Receipt), EscalateError> {
+        let inner = &*self.inner;
+        loop {
+            let mut staged = Vec::with_capacity(questions.len());
+            for question in &questions {
+                staged.push(inner.inbox.stage(question.clone()).await?);
+            }
+            record.details.inbox_items = staged.iter().map(|staged| staged.item().id).collect();
+            let commit = staged
+                .iter()
+                .fold(Commit::new(), |commit, staged| staged.add_to(commit))
+                .event(record.clone().event(id));
+            match inner.ledger.commit(commit).await {
+                Ok(receipt) => {
+                    staged
+                        .iter()
+                        .for_each(|staged| inner.inbox.announce(staged));
+                    return Ok((record, receipt));
+                }
+                // Somebody was faster with the same question, or closed it.
+                Err(CommitError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
-        Ok(items)
     }
 }
 

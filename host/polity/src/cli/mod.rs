@@ -28,6 +28,7 @@ mod place;
 mod plugin;
 mod presence;
 mod progress;
+mod reload;
 mod report;
 mod sse;
 mod status;
@@ -111,6 +112,7 @@ enum Command {
     Decisions(decisions::DecisionsArgs),
     Explain(explain::ExplainArgs),
     Inbox(inbox::InboxArgs),
+    Reload(reload::ReloadArgs),
     Plugin(plugin::PluginArgs),
     Ledger(ledger::LedgerArgs),
     Token(token::TokenArgs),
@@ -172,6 +174,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Report> {
         Command::Decisions(args) => wait(decisions::run(&args, context)),
         Command::Explain(args) => wait(explain::run(&args, context)),
         Command::Inbox(args) => wait(inbox::run(&args, context)),
+        Command::Reload(args) => wait(reload::run(&args, context)),
         Command::Plugin(args) => wait(plugin::run(&args, context)),
         Command::Ledger(args) => wait(ledger::run(&args, context)),
         Command::Token(args) => wait(token::run(&args, context)),

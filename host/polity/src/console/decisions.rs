@@ -21,11 +21,11 @@ use crate::serve::{App, Fault, Kind, blocking, short};
 const ROWS: usize = 50;
 
 /// The outcomes that a list can be narrowed to.
-const OUTCOMES: [(OutcomeKind, &str); 4] = [
-    (OutcomeKind::Allow, "allow"),
-    (OutcomeKind::Amend, "amend"),
-    (OutcomeKind::Escalate, "escalate"),
-    (OutcomeKind::Deny, "deny"),
+const OUTCOMES: [(OutcomeKind, &str, &str); 4] = [
+    (OutcomeKind::Allow, "allow", "Allowed"),
+    (OutcomeKind::Amend, "amend", "Amended"),
+    (OutcomeKind::Escalate, "escalate", "Escalated"),
+    (OutcomeKind::Deny, "deny", "Denied"),
 ];
 
 /// `GET /decisions`
@@ -40,13 +40,13 @@ pub(super) async fn list(
     let (mut outcome, mut before) = (None, None);
     for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         match &*name {
-            "outcome" => outcome = OUTCOMES.iter().find(|(_, name)| *name == value),
+            "outcome" => outcome = OUTCOMES.iter().find(|(_, name, _)| *name == value),
             "before" => before = value.parse().ok(),
             _ => {}
         }
     }
     let filter = DecisionFilter {
-        outcome: outcome.map(|(outcome, _)| *outcome),
+        outcome: outcome.map(|(outcome, _, _)| *outcome),
         before_seq: before,
         limit: ROWS,
         ..DecisionFilter::default()
@@ -57,7 +57,7 @@ pub(super) async fn list(
         Ok(Err(error)) => return page::fault(&app, &visitor, &Fault::internal(error)),
         Err(fault) => return page::fault(&app, &visitor, &fault),
     };
-    let narrowed = outcome.map(|(_, name)| *name);
+    let narrowed = outcome.map(|(_, name, _)| *name);
     let address = |before: Option<u64>| match (narrowed, before) {
         (None, None) => "/decisions".to_owned(),
         (Some(name), None) => format!("/decisions?outcome={name}"),
@@ -72,8 +72,8 @@ pub(super) async fn list(
         h1 { "Decisions" }
         p.filter {
             a href="/decisions" aria-current=[narrowed.is_none().then_some("page")] { "All" }
-            @for (_, name) in OUTCOMES {
-                a href={ "/decisions?outcome=" (name) } aria-current=[(narrowed == Some(name)).then_some("page")] { (name) }
+            @for (_, name, word) in OUTCOMES {
+                a href={ "/decisions?outcome=" (name) } aria-current=[(narrowed == Some(name)).then_some("page")] { (word) }
             }
         }
         section.card #list hx-get=(address(before)) hx-select="#list" hx-trigger=[before.is_none().then_some("decisions from:body throttle:1s")] hx-swap="outerMorph" data-testid="decisions" {

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use crate::serve::App;
 const GATHER: Duration = Duration::from_millis(400);
 
 /// What pages listen to.
-const TOPICS: [&str; 4] = ["inbox", "decisions", "plugins", "ledger"];
+const TOPICS: [&str; 5] = ["inbox", "decisions", "plugins", "constitution", "ledger"];
 
 /// What there is to tell and where it comes from.
 struct Nudges {
@@ -40,7 +41,6 @@ pub(super) async fn stream(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
-    drop(visitor);
     // Listening begins before looking: what happens in between is heard.
     let news = app.kernel.ledger().subscribe();
     let head = app
@@ -57,7 +57,11 @@ pub(super) async fn stream(
         .as_deref()
         .and_then(|query| query.strip_prefix("seen=")?.parse::<u64>().ok());
     let seen = resumed.or(rendered).unwrap_or(head);
-    let nudges = nudges(news, head, seen).take_until(app.ending.clone().cancelled_owned());
+    // Revoking the token is news as well, so the stream ends at once and not at whatever happens next.
+    let kernel = app.kernel.clone();
+    let nudges = nudges(news, head, seen)
+        .take_while(move |_| ready(kernel.is_in_force(visitor.token.id)))
+        .take_until(app.ending.clone().cancelled_owned());
     Sse::new(nudges)
         .keep_alive(KeepAlive::default())
         .into_response()
@@ -137,6 +141,7 @@ fn topics_of(kind: &str) -> impl Iterator<Item = &'static str> {
         Some("inbox") => Some("inbox"),
         Some("decision" | "completion") => Some("decisions"),
         Some("plugin") => Some("plugins"),
+        Some("constitution") => Some("constitution"),
         _ => None,
     };
     topic.into_iter().chain(["ledger"])

@@ -1,11 +1,14 @@
 //! In and out of the console.
 
+use std::sync::Arc;
+
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use maud::{Markup, html};
 use polity_constitution::ActorKind;
+use polity_kernel::TokenInfo;
 
 use super::form::Form;
 use super::sessions::SESSION_MS;
@@ -23,7 +26,12 @@ pub(super) async fn open(
     let secret = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "token");
     match secret {
         Some((_, secret)) => match app.sessions.redeem(&secret, app.now_ms()) {
-            Some(actor) => welcome(&app, &actor),
+            Some(token) if app.kernel.is_in_force(token.id) => welcome(&app, token),
+            Some(_) => ask(
+                &app,
+                StatusCode::UNAUTHORIZED,
+                Some("The token that this link was made with has been revoked."),
+            ),
             // Somebody who opens a used link and is in already has what they wanted.
             None if visitor::of(&app, &headers).is_some() => Redirect::to("/").into_response(),
             None => ask(
@@ -46,7 +54,9 @@ pub(super) async fn enter(State(app): State<App>, headers: HeaderMap, form: Form
         )
         .into_response();
     }
-    let Some(actor) = app.kernel.authenticate(form.field("token")) else {
+    let token = form.field("token");
+    let known = app.kernel.token(token).zip(app.kernel.authenticate(token));
+    let Some((token, actor)) = known else {
         return ask(
             &app,
             StatusCode::UNAUTHORIZED,
@@ -66,7 +76,7 @@ pub(super) async fn enter(State(app): State<App>, headers: HeaderMap, form: Form
             Some("This token belongs to a program. The console is for people."),
         );
     }
-    welcome(&app, &actor.id)
+    welcome(&app, token)
 }
 
 /// `POST /logout`
@@ -84,8 +94,8 @@ pub(super) async fn leave(State(app): State<App>, headers: HeaderMap) -> Respons
     with_cookie(Redirect::to("/login").into_response(), "", 0)
 }
 
-fn welcome(app: &App, actor: &str) -> Response {
-    let secret = app.sessions.open(actor, app.now_ms());
+fn welcome(app: &App, token: Arc<TokenInfo>) -> Response {
+    let secret = app.sessions.open(token, app.now_ms());
     with_cookie(
         Redirect::to("/").into_response(),
         &secret,

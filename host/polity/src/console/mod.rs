@@ -20,16 +20,19 @@ mod text;
 mod today;
 mod visitor;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::routing::{get, post};
+use polity_kernel::TokenInfo;
 
 use crate::serve::App;
 
 pub(crate) use sessions::{LINK_MS, Sessions};
 
-/// The path of a link that opens the console once, as this actor.
-pub(crate) fn link(app: &App, actor: &str) -> String {
-    format!("/login?token={}", app.sessions.invite(actor, app.now_ms()))
+/// The path of a link that opens the console once, as the token's holder and for as long as it is in force.
+pub(crate) fn link(app: &App, token: Arc<TokenInfo>) -> String {
+    format!("/login?token={}", app.sessions.invite(token, app.now_ms()))
 }
 
 /// Every page.

@@ -72,13 +72,27 @@ fn row(entry: &Entry, in_full: bool) -> Markup {
                     }
                 }
                 PluginState::Pending { unmet, .. } => {
-                    @for unmet in unmet.iter() { div.below.small { "waits for " (unmet.want) } }
+                    @for unmet in unmet.iter() { div.below.small { "waits for " (first_line(&unmet.want)) } }
+                }
+                PluginState::NeedsCredential { unmet, .. } => {
+                    @for unmet in unmet.iter() { div.below.small { (unmet.fix) } }
                 }
                 PluginState::Refused { reason, .. } => div.below.small { (reason) },
                 PluginState::Quarantined { reason, .. } => div.below.small { (reason) },
             }
         }
     }
+}
+
+/// What is wanted and why; the lines for the grant file are on the plugin's own page.
+fn first_line(want: &str) -> &str {
+    let line = want.lines().next().unwrap_or_default();
+    line.split(" To allow it").next().unwrap_or(line)
+}
+
+/// Whether a fix is lines for the grant file, and not a sentence.
+fn is_grant(fix: &str) -> bool {
+    fix.trim_start().starts_with('[')
 }
 
 fn calls(calls: u64) -> String {
@@ -92,7 +106,7 @@ fn calls(calls: u64) -> String {
 fn badge(state: &PluginState) -> Markup {
     let class = match state {
         PluginState::Live => "good",
-        PluginState::Pending { .. } => "wait",
+        PluginState::Pending { .. } | PluginState::NeedsCredential { .. } => "wait",
         PluginState::Refused { .. } | PluginState::Quarantined { .. } => "stop",
     };
     html! { span class={ "state " (class) } data-testid="state" { (state.name()) } }
@@ -188,7 +202,7 @@ fn body(detail: &PluginDetail, grant: &str, may_manage: bool, fault: Option<&Fau
     let plugin = &detail.plugin;
     let class = match plugin.state {
         "live" => "good",
-        "pending" => "wait",
+        "pending" | "needs-credential" => "wait",
         _ => "stop",
     };
     html! {
@@ -205,8 +219,9 @@ fn body(detail: &PluginDetail, grant: &str, may_manage: bool, fault: Option<&Fau
             section.card data-testid="unmet" {
                 h2 { "What it waits for" }
                 @for unmet in &plugin.unmet {
-                    p { (unmet.want) }
-                    pre { (unmet.fix.trim_end()) }
+                    p { (first_line(&unmet.want)) }
+                    @if is_grant(&unmet.fix) { pre { (unmet.fix.trim_end()) } }
+                    @else { p { (unmet.fix) } }
                 }
             }
         }

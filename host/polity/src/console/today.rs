@@ -44,6 +44,7 @@ async fn body(app: &App, visitor: &Visitor) -> Result<Markup, Fault> {
     };
     Ok(html! {
         h1 { "Today" }
+        (refused(app))
         div.columns {
             div {
                 (needs_you(app, &needs))
@@ -61,6 +62,31 @@ async fn body(app: &App, visitor: &Visitor) -> Result<Markup, Fault> {
             }
         }
     })
+}
+
+/// A constitution that was pushed and is not in force.
+fn refused(app: &App) -> Markup {
+    let refused = app.kernel.refused_constitution();
+    html! {
+        section #constitution hx-get="/" hx-select="#constitution" hx-trigger="constitution from:body throttle:1s" hx-swap="outerMorph" {
+            @if let Some(refused) = &refused {
+                div.notice.stop role="alert" data-testid="constitution-refused" {
+                    p { "What the constitution's folder holds is not in force; the version before it is." }
+                    ul {
+                        @for problem in &refused.problems.list {
+                            li {
+                                code {
+                                    (problem.file)
+                                    @if problem.line > 0 { ":" (problem.line) }
+                                }
+                                " " (problem.message) ". " (problem.fix) "."
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn needs_you(app: &App, needs: &[Item]) -> Markup {

@@ -8,7 +8,7 @@ use http::header::COOKIE;
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use polity_constitution::Permission;
-use polity_kernel::Actor;
+use polity_kernel::{Actor, TokenInfo};
 
 use super::{page, same_site};
 use crate::serve::{App, Fault, Kind, require};
@@ -19,6 +19,8 @@ pub(super) const COOKIE_NAME: &str = "polity_session";
 /// A person with a session.
 pub(super) struct Visitor {
     pub(super) actor: Arc<Actor>,
+    /// What the session was opened with.
+    pub(super) token: Arc<TokenInfo>,
 }
 
 impl Visitor {
@@ -49,10 +51,14 @@ impl FromRequestParts<App> for Visitor {
     }
 }
 
-/// The visitor of a session that has not ended, if its actor is still in the charter.
+/// The visitor of a session that has not ended, if its token is still in force and its actor still in the charter.
 pub(super) fn of(app: &App, headers: &HeaderMap) -> Option<Visitor> {
-    let actor = app.sessions.actor(secret(headers)?, app.now_ms())?;
-    app.kernel.actor(&actor).map(|actor| Visitor { actor })
+    let token = app.sessions.token(secret(headers)?, app.now_ms())?;
+    if !app.kernel.is_in_force(token.id) {
+        return None;
+    }
+    let actor = app.kernel.actor(&token.actor)?;
+    Some(Visitor { actor, token })
 }
 
 /// The secret in the session's cookie.

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use polity_constitution::Permission;
-use polity_kernel::{Actor, Kernel};
+use polity_kernel::{Actor, Kernel, TokenInfo};
 
 use super::App;
 use super::fault::{Fault, Kind};
@@ -33,18 +33,34 @@ impl FromRequestParts<App> for Caller {
 
 /// Finds the actor by the token.
 pub(crate) fn authenticate(kernel: &Kernel, headers: &HeaderMap) -> Result<Arc<Actor>, Fault> {
-    let token = bearer(headers).ok_or_else(|| {
+    kernel.authenticate(shown(headers)?).ok_or_else(not_valid)
+}
+
+/// Finds the actor, and the token that is shown.
+pub(crate) fn holder(
+    kernel: &Kernel,
+    headers: &HeaderMap,
+) -> Result<(Arc<Actor>, Arc<TokenInfo>), Fault> {
+    let bearer = shown(headers)?;
+    let actor = kernel.authenticate(bearer).ok_or_else(not_valid)?;
+    let token = kernel.token(bearer).ok_or_else(not_valid)?;
+    Ok((actor, token))
+}
+
+fn shown(headers: &HeaderMap) -> Result<&str, Fault> {
+    bearer(headers).ok_or_else(|| {
         Fault::new(
             Kind::Unauthenticated,
             "a token is missing; send `Authorization: Bearer <token>`, see `polity token`",
         )
-    })?;
-    kernel.authenticate(token).ok_or_else(|| {
-        Fault::new(
-            Kind::Unauthenticated,
-            "this token is not valid; it may have been revoked",
-        )
     })
+}
+
+fn not_valid() -> Fault {
+    Fault::new(
+        Kind::Unauthenticated,
+        "this token is not valid; it may have been revoked",
+    )
 }
 
 /// Refuses an actor that no role permits it.

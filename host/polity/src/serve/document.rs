@@ -14,12 +14,12 @@ use utoipa::openapi::{
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::api::{actions, decisions, inbox, ledger, links, plugins, tokens};
+use super::api::{actions, constitution, decisions, inbox, ledger, links, plugins, tokens};
 use super::openai::{chat, models};
 use super::{App, health, metrics};
 
 /// The groups of routes, in the order in which a reader needs them.
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 9] = [
     (
         "openai",
         "OpenAI's API: existing clients work with a changed base URL.",
@@ -30,6 +30,7 @@ const TAGS: [(&str, &str); 8] = [
     ),
     ("decisions", "What was decided, and why."),
     ("inbox", "What waits for a person."),
+    ("constitution", "The rules in force."),
     (
         "plugins",
         "Rules, model adapters, connectors: install, grant, roll back.",
@@ -54,6 +55,8 @@ pub(super) fn routes() -> (Router<App>, OpenApi) {
         .routes(routes!(inbox::list_items))
         .routes(routes!(inbox::get_item))
         .routes(routes!(inbox::decide_item))
+        .routes(routes!(constitution::get_constitution))
+        .routes(routes!(constitution::reload_constitution))
         .routes(routes!(plugins::list_plugins))
         .routes(routes!(plugins::check_plugin))
         .routes(routes!(

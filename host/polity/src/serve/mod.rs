@@ -22,7 +22,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use polity_kernel::Kernel;
+use polity_kernel::{Kernel, TokenInfo};
 use polity_runtime::digest::Digest;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -101,9 +101,9 @@ impl Server {
         })
     }
 
-    /// The path of a link that opens the console once, as this actor; `/login?token=…`.
-    pub(crate) fn console_link(&self, actor: &str) -> String {
-        crate::console::link(&self.app, actor)
+    /// The path of a link that opens the console once, as the token's holder; `/login?token=…`.
+    pub(crate) fn console_link(&self, token: Arc<TokenInfo>) -> String {
+        crate::console::link(&self.app, token)
     }
 
     /// Serves until `shutdown` resolves. From then on new work is refused with a word on when to try again; returns when

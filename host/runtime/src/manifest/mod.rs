@@ -6,6 +6,7 @@
 //! [`Grant`](crate::grant::Grant). What is wanted and not granted is [`Missing`], and
 //! a plugin with a missing want that is not optional is shown, but not loaded.
 
+mod configured;
 mod schema;
 mod want;
 mod world;
@@ -13,6 +14,7 @@ mod world;
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use configured::ConfiguredUrl;
 pub use schema::{ConfigError, ConfigSchema, MANIFEST_SCHEMA, SchemaError};
 pub use want::{Capability, Missing, Want};
 pub use world::{UnknownWorld, World};
@@ -116,11 +118,15 @@ impl Manifest {
 
     /// What is wanted and not granted, in the manifest's order.
     pub fn missing(&self, grant: &crate::grant::Grant) -> Vec<Missing> {
-        self.wants
-            .iter()
+        self.wants_under(&grant.config)
             .filter(|want| !want.is_granted(grant, self.world))
-            .map(|want| Missing::new(&self.name, want.clone()))
+            .map(|want| Missing::new(&self.name, want))
             .collect()
+    }
+
+    /// What is wanted under a configuration, in the manifest's order. An empty one stands for the defaults.
+    pub fn wants_under(&self, config: &Value) -> impl Iterator<Item = Want> {
+        self.wants.iter().filter_map(|want| want.under(config))
     }
 
     /// Checks the `[config]` table of a grant. Without a `config_schema` only the empty

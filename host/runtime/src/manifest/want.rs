@@ -3,8 +3,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::World;
+use super::configured::ConfiguredUrl;
 use crate::grant::{Grant, HostPattern, PathPattern, paste};
 
 /// One thing that a plugin wants.
@@ -18,6 +20,9 @@ pub struct Want {
     /// True where the plugin also works without.
     #[serde(default)]
     pub optional: bool,
+    /// A place in `[config]`, a JSON pointer: what stands there makes this want fall away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unless_config: Option<String>,
 }
 
 /// What can be wanted.
@@ -27,7 +32,11 @@ pub enum Capability {
     /// To send requests.
     Http {
         /// To a host, as a grant writes it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
         host: String,
+        /// In place of a host: to the URL that the configuration holds. Its paths are below that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        base_url: Option<ConfiguredUrl>,
         /// With these methods; the grant's default where there are none.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         methods: Vec<String>,
@@ -89,8 +98,18 @@ impl Want {
     /// Tells a want that no grant could ever cover: the lines that would grant it are no
     /// grant.
     pub(super) fn check(&self, plugin: &str) -> Result<(), String> {
-        let mut text = self.toml(plugin);
-        if let Capability::Secret { host, .. } = &self.capability {
+        if let Capability::Http {
+            base_url: Some(url),
+            ..
+        } = &self.capability
+        {
+            url.check()?;
+        }
+        let Some(want) = self.under(&Value::Null) else {
+            return Ok(());
+        };
+        let mut text = want.toml(plugin);
+        if let Capability::Secret { host, .. } = &want.capability {
             // A credential needs a host to go to. TLS is what a real one would have.
             text.push_str(&paste::http(host, NONE, NONE, false, true));
         }
@@ -114,6 +133,7 @@ impl Want {
                 paths,
                 plain,
                 private,
+                ..
             } => paste::http(host, methods, paths, *plain, *private),
             Capability::Secret {
                 host,
@@ -140,6 +160,7 @@ impl Want {
                 paths,
                 plain,
                 private,
+                ..
             } => {
                 let Ok(host) = HostPattern::parse(host) else {
                     return false;

@@ -51,6 +51,13 @@ pub enum Change {
         /// What it needs first.
         unmet: Vec<Unmet>,
     },
+    /// A version waits for a credential that its grant names. What served before still does.
+    NeedsCredential {
+        /// Its digest.
+        digest: Digest,
+        /// Each of them, and where to put it.
+        unmet: Vec<Unmet>,
+    },
     /// A version failed too often and serves no more.
     Quarantined {
         /// Its digest.
@@ -78,6 +85,7 @@ impl Change {
             Change::Loaded { .. } => "loaded",
             Change::Refused { .. } => "refused",
             Change::Pending { .. } => "pending",
+            Change::NeedsCredential { .. } => "needs-credential",
             Change::Quarantined { .. } => "quarantined",
             Change::RolledBack { .. } => "rolled-back",
             Change::Removed => "removed",

@@ -51,6 +51,14 @@ pub enum State {
         /// Each of them.
         unmet: Arc<[Unmet]>,
     },
+    /// It has every grant that it wants, and a credential that one of them names is not to be had. It loads by itself
+    /// once the credential is there.
+    NeedsCredential {
+        /// Its digest.
+        digest: Digest,
+        /// Each of them, and where to put it.
+        unmet: Arc<[Unmet]>,
+    },
     /// It cannot be loaded.
     Refused {
         /// Its digest, if it could be read.
@@ -82,6 +90,7 @@ impl State {
         match self {
             State::Live => "live",
             State::Pending { .. } => "pending",
+            State::NeedsCredential { .. } => "needs-credential",
             State::Refused { .. } => "refused",
             State::Quarantined { .. } => "quarantined",
         }

@@ -1,6 +1,8 @@
 //! From a file's bytes to a plugin that can be called: every check, in the order in which they are cheap and safe.
 
+use std::any::Any;
 use std::collections::{BTreeSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -56,6 +58,8 @@ pub(super) enum Loaded {
     Ready(Arc<Plugin>),
     /// It wants more than it was granted.
     Pending { digest: Digest, unmet: Vec<Unmet> },
+    /// It has its grants, and a credential that they name is not to be had.
+    NeedsCredential { digest: Digest, unmet: Vec<Unmet> },
 }
 
 /// What would come of installing a file.
@@ -137,22 +141,32 @@ impl Loader {
         let checked = self.check(name, wasm, grant.as_deref(), signature.as_deref())?;
         let digest = checked.artifact.digest;
         let secrets = Secrets::load(&checked.grant.secrets);
-        let mut unmet = checked.unmet.clone();
-        unmet.extend(secrets.missing().map(|(secret, error)| Unmet {
+        let credentials = secrets.missing().map(|(secret, error)| Unmet {
             want: format!(
                 "the credential for the header `{}` of {}",
                 secret.header, secret.host
             ),
             fix: error.to_string(),
-        }));
-        if !unmet.is_empty() {
-            return Ok(Loaded::Pending { digest, unmet });
+        });
+        let mut unmet = checked.unmet.clone();
+        let has_its_grants = unmet.is_empty();
+        unmet.extend(credentials);
+        match (has_its_grants, unmet.is_empty()) {
+            (_, true) => {}
+            (true, false) => return Ok(Loaded::NeedsCredential { digest, unmet }),
+            (false, false) => return Ok(Loaded::Pending { digest, unmet }),
         }
         let component = self.compile(&checked.artifact)?;
         let origin = self.origin(name, checked, secrets, report)?;
-        let engine = self.engines.get(origin.identity.world.engine());
-        let plugin = Plugin::load(engine, &component, origin, self.keeper.clone())?;
+        let plugin = Plugin::load(&self.engines, &component, origin, self.keeper.clone())?;
         Ok(Loaded::Ready(Arc::new(plugin)))
+    }
+
+    /// Whether every credential that a plugin's grant names is to be had now.
+    pub(super) fn has_credentials(&self, name: &str, files: &Files) -> bool {
+        let text = std::fs::read_to_string(&files.grant).unwrap_or_default();
+        Grant::parse(&format!("{name}.grant.toml"), &text)
+            .is_ok_and(|grant| Secrets::load(&grant.secrets).missing().next().is_none())
     }
 
     /// Does what loading does, and throws the result away.
@@ -177,10 +191,12 @@ impl Loader {
                 inspection.provenance = Some(checked.provenance.clone());
                 inspection.unmet.clone_from(&checked.unmet);
                 let component = self.compile(&checked.artifact)?;
-                let engine = self.engines.get(checked.artifact.world.engine());
                 let origin = self.origin(name, checked, Secrets::default(), Arc::new(|_, _| {}))?;
-                inspection.description =
-                    Some(Plugin::describe(engine, &component, &origin.profile)?);
+                inspection.description = Some(Plugin::describe(
+                    &self.engines,
+                    &component,
+                    &origin.profile,
+                )?);
                 Ok(())
             });
         inspection
@@ -272,11 +288,19 @@ impl Loader {
         artifact: &Artifact,
         key: &Digest,
     ) -> Result<Component, Refusal> {
-        let component = Component::new(engine, &artifact.component)
+        let compile = || {
+            // A compiler is large, and what it compiles is anybody's: a bug in it is a refusal, not the end of the thread
+            // that looks after all plugins.
+            catch_unwind(AssertUnwindSafe(|| {
+                Component::new(engine, &artifact.component)
+            }))
+            .unwrap_or_else(|panic| Err(gave_up(panic.as_ref())))
+        };
+        let component = compile()
             .or_else(|error| {
                 // Seen with large components: sealing the memory image fails with EBUSY, and does not the next time.
                 tracing::debug!(error = format!("{error:#}"), "compiling once more");
-                Component::new(engine, &artifact.component)
+                compile()
             })
             .map_err(|error| Refusal::Compile {
                 detail: format!("{error:#}"),
@@ -388,4 +412,13 @@ fn optional<T>(read: std::io::Result<T>) -> std::io::Result<Option<T>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+fn gave_up(panic: &(dyn Any + Send)) -> wasmtime::Error {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    wasmtime::Error::msg(format!(
+        "the compiler gave up: {}",
+        text.unwrap_or("without a reason")
+    ))
 }

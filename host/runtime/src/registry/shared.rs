@@ -46,7 +46,7 @@ impl Shared {
         let mut known = self.known.lock();
         let files = Files::of(&self.folder, name);
         let now = files.fingerprint();
-        if known.get(name) == Some(&now) {
+        if known.get(name) == Some(&now) && !self.has_found_its_credentials(name, &files) {
             return Look::Done;
         }
         if !now.is_there() {
@@ -60,6 +60,15 @@ impl Shared {
             known.insert(name.to_owned(), now);
         }
         look
+    }
+
+    /// Whether a plugin waits for a credential that has come since: a file's coming changes none of the plugin's own.
+    fn has_found_its_credentials(&self, name: &str, files: &Files) -> bool {
+        let current = self.current.load();
+        let waits = current
+            .entry(name)
+            .is_some_and(|entry| matches!(entry.state, State::NeedsCredential { .. }));
+        waits && self.loader.has_credentials(name, files)
     }
 
     fn load_file(self: &Arc<Self>, name: &str, files: &Files, now: &Fingerprint) -> Look {
@@ -87,6 +96,9 @@ impl Shared {
             }
             Ok(Outcome::Loaded(Loaded::Pending { digest, unmet }, _)) => {
                 self.publish_pending(name, digest, unmet)
+            }
+            Ok(Outcome::Loaded(Loaded::NeedsCredential { digest, unmet }, _)) => {
+                self.publish_need_of_credential(name, digest, unmet)
             }
             Ok(Outcome::Quarantined { digest, reason }) => {
                 self.publish_quarantine(name, digest, reason)
@@ -182,6 +194,9 @@ impl Shared {
         match loaded {
             Loaded::Ready(plugin) => self.publish(plugin, &source.version, started),
             Loaded::Pending { digest, unmet } => self.publish_pending(name, digest, unmet),
+            Loaded::NeedsCredential { digest, unmet } => {
+                self.publish_need_of_credential(name, digest, unmet)
+            }
         }
         drop(known);
         self.entry(name)
@@ -291,6 +306,17 @@ impl Shared {
         self.tell(&name.into(), Change::Pending { digest, unmet });
     }
 
+    fn publish_need_of_credential(&self, name: &str, digest: Digest, unmet: Vec<Unmet>) {
+        self.keep_serving(
+            name,
+            State::NeedsCredential {
+                digest,
+                unmet: unmet.clone().into(),
+            },
+        );
+        self.tell(&name.into(), Change::NeedsCredential { digest, unmet });
+    }
+
     fn publish_refusal(&self, name: &str, digest: Option<Digest>, refusal: Refusal) {
         let (code, reason) = (refusal.code(), refusal.to_string());
         self.keep_serving(
@@ -368,7 +394,7 @@ impl Shared {
         let source = Source { version, grant };
         match self.loader.load(name, &source, self.reporter()) {
             Ok(Loaded::Ready(plugin)) => Some(plugin),
-            Ok(Loaded::Pending { .. }) | Err(_) => None,
+            Ok(Loaded::Pending { .. } | Loaded::NeedsCredential { .. }) | Err(_) => None,
         }
     }
 

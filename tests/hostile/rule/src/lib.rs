@@ -1,5 +1,6 @@
-//! A rule that does whatever harm its configuration or the action's input names under `do`. Asked for nothing, it
-//! behaves, and answers with a marker that tests patch to make a second version of it.
+//! A rule that does whatever harm its configuration or the action's input names under `do`, and amends what it judges with
+//! the patch that its configuration holds under `amend`. Asked for nothing, it behaves, and answers with a marker that
+//! tests patch to make a second version of it.
 
 use std::hint::black_box;
 
@@ -23,6 +24,9 @@ impl Rule for HostileRule {
     fn evaluate(action: Action) -> Result<Verdict, Problem> {
         let input: Value = polity_sdk::parse(&action.input)?;
         let config: Value = polity_sdk::config()?;
+        if let Some(patch) = config.get("amend") {
+            return Ok(Verdict::Amend(patch.to_string()));
+        }
         let harm = config["do"]
             .as_str()
             .or(input["do"].as_str())

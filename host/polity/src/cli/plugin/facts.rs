@@ -80,7 +80,7 @@ impl Facts {
                 .map(|artifact| artifact.imports.clone())
                 .unwrap_or_default(),
             wants: manifest
-                .map(|manifest| manifest.wants.clone())
+                .map(|manifest| manifest.wants_under(&Value::Null).collect())
                 .unwrap_or_default(),
             config_schema: manifest
                 .and_then(|manifest| manifest.config_schema.as_ref())

@@ -37,6 +37,7 @@ pub(super) async fn run(_args: &ListArgs, context: &Context) -> Result<Exit, Rep
         let serves = serving.as_ref();
         let about = match (reason, unmet.first()) {
             (Some(reason), _) => reason.clone(),
+            (None, Some(first)) if state == "needs-credential" => first.fix.clone(),
             (None, Some(first)) => format!("waits for {}", first.reason()),
             (None, None) => serves
                 .and_then(|serving| serving.summary.clone())

@@ -96,6 +96,12 @@ pub(super) fn told(
     use crate::cli::exit::Exit;
     let view: View = read(answer)?;
     context.out.show(answer, |out| view.tell_change(out))?;
+    if view.state == "needs-credential" {
+        for unmet in &view.unmet {
+            crate::cli::out::say(format_args!("{}", crate::cli::text::clean(&unmet.fix)));
+        }
+        return Ok(Exit::Waiting);
+    }
     if view.state == "pending" {
         crate::cli::out::say(format_args!(
             "See what it waits for: polity plugin grant {}",

@@ -91,6 +91,7 @@ fn states(kernel: &Kernel) -> String {
     let mut counts = [
         ("live", 0_usize),
         ("pending", 0),
+        ("needs-credential", 0),
         ("refused", 0),
         ("quarantined", 0),
     ];
@@ -105,7 +106,11 @@ fn states(kernel: &Kernel) -> String {
     let told: Vec<String> = counts
         .iter()
         .filter(|(_, count)| *count > 0)
-        .map(|(state, count)| format!("{count} {state}"))
+        .map(|(state, count)| match (*state, *count) {
+            ("needs-credential", 1) => "1 needs a credential".to_owned(),
+            ("needs-credential", count) => format!("{count} need a credential"),
+            (state, count) => format!("{count} {state}"),
+        })
         .collect();
     if told.is_empty() {
         "none yet".to_owned()

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use polity_kernel::{Kernel, Reloaded};
+use polity_kernel::{Kernel, ReloadError, Reloaded};
 
 /// How often the inbox is looked through for items whose time is over. Deciding looks at the clock by itself, so this is
 /// only about when whoever waits is told.
@@ -11,7 +11,7 @@ const EXPIRY: Duration = Duration::from_secs(5);
 
 /// Runs until it is dropped.
 pub(super) async fn run(kernel: &Kernel) {
-    tokio::join!(expire(kernel), reload(kernel));
+    tokio::join!(expire(kernel), kernel.follow_constitution(), reload(kernel));
 }
 
 async fn expire(kernel: &Kernel) {
@@ -30,23 +30,21 @@ async fn expire(kernel: &Kernel) {
     }
 }
 
-/// SIGHUP: the constitution's folder is read again, as service managers know it.
+/// SIGHUP: the constitution's folder is read at once, as service managers know it.
 #[cfg(unix)]
 async fn reload(kernel: &Kernel) {
     use tokio::signal::unix::{SignalKind, signal};
     let mut hangup = match signal(SignalKind::hangup()) {
         Ok(hangup) => hangup,
         Err(error) => {
-            return tracing::warn!(%error, "SIGHUP cannot be received; restart to change the constitution");
+            return tracing::warn!(%error, "SIGHUP cannot be received; the constitution's folder is watched all the same");
         }
     };
     while hangup.recv().await.is_some() {
         match kernel.reload().await {
             Ok(Reloaded::Unchanged) => tracing::info!("the constitution is unchanged"),
-            Ok(Reloaded::Changed { at_next_start }) => {
-                let later = at_next_start.join("; ");
-                tracing::info!(later, "another constitution is in force");
-            }
+            // Told with the other news, as are problems of the folder.
+            Ok(Reloaded::Changed { .. }) | Err(ReloadError::Problems(_)) => {}
             Err(error) => tracing::warn!("the constitution in force stays: {error}"),
         }
     }

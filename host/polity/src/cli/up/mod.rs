@@ -112,7 +112,7 @@ async fn up(
     };
     let server = serve::Server::new(kernel.clone(), listener, &options)
         .map_err(|error| Report::new("the host cannot serve").because(error))?;
-    let link = format!("{url}{}", server.console_link(&owner));
+    let link = format!("{url}{}", server.console_link(owner));
     presence.announce(&Server {
         url: url.clone(),
         pid: std::process::id(),

@@ -3,6 +3,7 @@
 
 use polity_kernel::Kernel;
 use polity_ledger::StoredEvent;
+use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::cli::text::{duration, one_line};
@@ -61,6 +62,17 @@ fn news(event: &StoredEvent) -> Option<(bool, String)> {
             true,
             format!("plugin {name} waits for a grant; see: polity plugin grant {name}"),
         ),
+        "plugin.needs-credential" => {
+            let unmet = data["unmet"].as_array().into_iter().flatten();
+            let fixes: Vec<String> = unmet
+                .filter_map(|unmet| unmet["fix"].as_str())
+                .map(one_line)
+                .collect();
+            (
+                true,
+                format!("plugin {name} needs a credential: {}", fixes.join("; ")),
+            )
+        }
         "plugin.refused" => (
             true,
             format!(
@@ -87,13 +99,41 @@ fn news(event: &StoredEvent) -> Option<(bool, String)> {
             format!("plugin {name} was rolled back to {}", digest("to")),
         ),
         "plugin.removed" => (false, format!("plugin {name} has gone")),
-        "constitution.refused" => (
-            true,
-            "the constitution's folder is not as it should be; the one before stays in force"
-                .to_owned(),
-        ),
+        "constitution.loaded" => {
+            let version = short(data["version"]["digest"].as_str().unwrap_or_default());
+            let later = data["at_next_start"].as_array().into_iter().flatten();
+            let later: String = later
+                .filter_map(Value::as_str)
+                .map(|part| format!("; only after a restart: {}", one_line(part)))
+                .collect();
+            (
+                false,
+                format!("another constitution is in force: {version}{later}"),
+            )
+        }
+        "constitution.refused" => {
+            let problems = data["problems"].as_array().into_iter().flatten();
+            let problems: Vec<String> = problems.map(problem).collect();
+            (
+                true,
+                format!(
+                    "what the constitution's folder holds now is refused, the one before stays in force: {}",
+                    problems.join("; ")
+                ),
+            )
+        }
         _ => return None,
     })
+}
+
+/// `rules/refunds.json:3:5: unknown rule`.
+fn problem(problem: &Value) -> String {
+    let text = |field: &str| one_line(problem[field].as_str().unwrap_or_default());
+    let place = match (problem["line"].as_u64(), problem["column"].as_u64()) {
+        (Some(line @ 1..), Some(column)) => format!("{}:{line}:{column}", text("file")),
+        _ => text("file"),
+    };
+    format!("{place}: {}", text("message"))
 }
 
 /// The first twelve digits: enough for a person to tell two versions apart.
@@ -111,7 +151,7 @@ mod tests {
     use std::sync::Arc;
 
     use polity_ledger::{Commit, Event, Ledger, ManualClock};
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -139,6 +179,24 @@ mod tests {
                 false,
                 "plugin limit was replaced and serves: abababababab, loaded in 41 ms"
             )
+        );
+    }
+
+    #[tokio::test]
+    async fn a_refused_constitution_is_told_with_the_place_of_each_problem() {
+        let problems = json!([
+            {"file": "rules/a.json", "line": 3, "column": 5, "message": "there is no role \"king\""},
+            {"file": "charter.json", "line": 0, "column": 0, "message": "it is missing"},
+        ]);
+        let (trouble, text) = told("constitution.refused", json!({"problems": problems}))
+            .await
+            .unwrap();
+        assert!(trouble);
+        assert!(
+            text.ends_with(
+                ": rules/a.json:3:5: there is no role \"king\"; charter.json: it is missing"
+            ),
+            "{text}"
         );
     }
 

@@ -21,15 +21,19 @@ use crate::serve::json::Json;
 #[serde(deny_unknown_fields)]
 pub(crate) struct ActionBody {
     /// Dotted, general to special.
-    #[schema(example = "refund.approve")]
+    #[schema(
+        example = "refund.approve",
+        pattern = r"^[a-z][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)*$",
+        max_length = 128
+    )]
     kind: String,
     /// The action's own data.
     #[serde(default)]
-    #[schema(value_type = Object, example = json!({"amount": 40_000_000}))]
+    #[schema(value_type = Option<Object>, required = false, example = json!({"amount": 40_000_000}))]
     input: Value,
     /// What the caller says of the situation. Rules see it as `context.request`, apart from what the host knows.
     #[serde(default)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>, required = false)]
     context: Value,
 }
 

@@ -5,22 +5,38 @@ use axum::extract::{Path, State};
 use polity_constitution::{KindPattern, OutcomeKind, Permission};
 use polity_kernel::{Decision, DecisionFilter, Replay};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::page::{Page, Parameters, Query, foreign_cursor, limit};
+use super::page::{Page, Parameters, Query, cursor, limit};
 use super::schema;
 use crate::serve::auth::Caller;
 use crate::serve::fault::{Fault, Kind, Problem};
 use crate::serve::{App, blocking};
 
 /// Which decisions are wanted.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct DecisionQuery {
+    /// Of this kind of action, or below it: `refund.*`.
+    #[param(
+        required = false,
+        nullable = false,
+        pattern = r"^(\*|[a-z][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)*(\.\*)?)$",
+        max_length = 128
+    )]
     kind: Option<String>,
+    /// Of this actor: `agent:assistant`.
+    #[param(required = false, nullable = false)]
     actor: Option<String>,
+    /// With this outcome.
+    #[param(value_type = schema::Outcome, inline, required = false, nullable = false)]
     outcome: Option<OutcomeKind>,
+    /// The `next` of the page before.
+    #[param(required = false, nullable = false, pattern = "^[0-9]{1,19}$")]
     after: Option<String>,
+    /// Items on the page.
+    #[param(value_type = u32, required = false, nullable = false, minimum = 1, maximum = 500, default = 50)]
     limit: Option<u64>,
 }
 
@@ -45,13 +61,7 @@ pub(crate) struct StoryView {
     get,
     path = "/api/decisions",
     tag = "decisions",
-    params(
-        ("kind" = Option<String>, Query, description = "Of this kind of action, or below it: `refund.*`."),
-        ("actor" = Option<String>, Query, description = "Of this actor: `agent:assistant`."),
-        ("outcome" = Option<String>, Query, description = "`allow`, `amend`, `escalate` or `deny`."),
-        ("after" = Option<String>, Query, description = "The `next` of the page before."),
-        ("limit" = Option<u32>, Query, description = "Items on the page; 50 where it is absent, at most 500."),
-    ),
+    params(DecisionQuery),
     responses(
         (status = 200, description = "A page of decisions.", body = Page<schema::Decision>),
         (status = 400, description = "The query is not valid.", body = Problem, content_type = "application/problem+json"),
@@ -69,29 +79,20 @@ pub(crate) async fn list_decisions(
         .kind
         .map(|kind| kind.parse::<KindPattern>())
         .transpose();
+    let limit = limit(query.limit)?;
     let filter = DecisionFilter {
         kind: kind.map_err(|error| Fault::new(Kind::Invalid, format!("`kind`: {error}")))?,
         actor: query.actor,
         outcome: query.outcome,
-        before_seq: query
-            .after
-            .map(|seq| seq.parse())
-            .transpose()
-            .map_err(|_| foreign_cursor())?,
-        limit: limit(query.limit)?,
+        before_seq: cursor(query.after)?,
+        limit: limit + 1,
     };
-    let wanted = filter.limit;
     let items = blocking(move || app.kernel.decisions(&filter))
         .await?
         .map_err(Fault::internal)?;
-    let next = items
-        .last()
-        .filter(|_| items.len() == wanted)
-        .and_then(|last| last.ledger);
-    Ok(Answer(Page {
-        next: next.map(|place| place.seq.to_string()),
-        items,
-    }))
+    Ok(Answer(Page::cut(items, limit, |last| {
+        last.ledger.map(|place| place.seq.to_string())
+    })))
 }
 
 /// Read a decision

@@ -8,10 +8,10 @@ use polity_kernel::Actor;
 use polity_ledger::Hash;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::page::{Page, Parameters, Query, foreign_cursor, limit};
+use super::page::{Page, Parameters, Query, cursor, limit};
 use super::schema;
 use crate::serve::auth::Caller;
 use crate::serve::fault::{Fault, Kind, Problem};
@@ -22,14 +22,33 @@ use crate::serve::{App, blocking};
 const FARTHEST: usize = 2000;
 
 /// Which items are wanted.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ItemQuery {
+    /// Those in this state; the open ones where it is absent.
+    #[param(value_type = schema::ItemState, inline, required = false, nullable = false)]
     state: Option<Which>,
+    /// Those that this role decides.
+    #[param(required = false, nullable = false)]
     role: Option<String>,
+    /// Those of this kind.
+    #[param(required = false, nullable = false)]
     kind: Option<String>,
+    /// Those about this subject.
+    #[param(required = false, nullable = false)]
     subject: Option<String>,
+    /// `true`: those that the caller may decide.
+    #[param(required = false, nullable = false)]
     mine: Option<bool>,
+    /// The `next` of the page before.
+    #[param(
+        required = false,
+        nullable = false,
+        pattern = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+    )]
     after: Option<String>,
+    /// Items on the page.
+    #[param(value_type = u32, required = false, nullable = false, minimum = 1, maximum = 500, default = 50)]
     limit: Option<u64>,
 }
 
@@ -47,25 +66,16 @@ pub(crate) struct ItemView {
     why_not: Option<String>,
 }
 
-/// A person's answer to an item.
-#[derive(Deserialize, ToSchema)]
+/// A person's answer to an item; [`schema::AnswerBody`] describes it.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AnswerBody {
-    /// `accept`: yes, as proposed. `edit`: yes, but with `args` in place of the proposal. `respond`: neither yes nor no,
-    /// `args` is a text for whoever asked. `reject`: no.
-    #[schema(value_type = String, example = "accept")]
     r#type: AnswerKind,
-    /// See `type`.
     #[serde(default)]
-    #[schema(value_type = Object)]
     args: Option<Value>,
-    /// Why, for whoever asked and for whoever reads the ledger later.
     #[serde(default)]
-    #[schema(example = "The customer is right.")]
     note: String,
-    /// The `proposal_digest` of what was read; an answer to another proposal is refused.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
     seen_digest: Option<Hash>,
 }
 
@@ -76,15 +86,7 @@ pub(crate) struct AnswerBody {
     get,
     path = "/api/inbox",
     tag = "inbox",
-    params(
-        ("state" = Option<String>, Query, description = "`open` (where it is absent), `closed` or `all`."),
-        ("role" = Option<String>, Query, description = "Those that this role decides."),
-        ("kind" = Option<String>, Query, description = "Those of this kind."),
-        ("subject" = Option<String>, Query, description = "Those about this subject."),
-        ("mine" = Option<bool>, Query, description = "`true`: those that the caller may decide."),
-        ("after" = Option<String>, Query, description = "The `next` of the page before."),
-        ("limit" = Option<u32>, Query, description = "Items on the page; 50 where it is absent, at most 500."),
-    ),
+    params(ItemQuery),
     responses(
         (status = 200, description = "A page of items.", body = Page<schema::InboxItem>),
         (status = 400, description = "The query is not valid.", body = Problem, content_type = "application/problem+json"),
@@ -99,11 +101,7 @@ pub(crate) async fn list_items(
 ) -> Result<Answer<Page<ItemView>>, Fault> {
     let actor = caller.allowed(Permission::InboxRead)?;
     let limit = limit(query.limit)?;
-    let after = query
-        .after
-        .map(|id| id.parse::<Uuid>())
-        .transpose()
-        .map_err(|_| foreign_cursor())?;
+    let after: Option<Uuid> = cursor(query.after)?;
     let filter = Filter {
         which: query.state.unwrap_or_default(),
         role: query.role,
@@ -122,18 +120,14 @@ pub(crate) async fn list_items(
             .position(|item| item.id == after)
             .map_or(found.len(), |at| at + 1),
     };
-    let has_more = found.len() > begin + limit;
-    let items: Vec<_> = found
-        .into_iter()
-        .skip(begin)
-        .take(limit)
+    let rest = found.into_iter().skip(begin);
+    let items: Vec<_> = rest
+        .take(limit + 1)
         .map(|item| view(item, &actor))
         .collect();
-    let next = items
-        .last()
-        .filter(|_| has_more)
-        .map(|last| last.item.id.to_string());
-    Ok(Answer(Page { items, next }))
+    Ok(Answer(Page::cut(items, limit, |last| {
+        Some(last.item.id.to_string())
+    })))
 }
 
 /// Read an item
@@ -171,7 +165,7 @@ pub(crate) async fn get_item(
     path = "/api/inbox/{id}/decision",
     tag = "inbox",
     params(("id" = Uuid, Path, description = "The item's id.")),
-    request_body = AnswerBody,
+    request_body = schema::AnswerBody,
     responses(
         (status = 200, description = "The item, decided.", body = schema::InboxItem),
         (status = 400, description = "The answer is not valid.", body = Problem, content_type = "application/problem+json"),

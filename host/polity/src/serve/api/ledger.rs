@@ -19,12 +19,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-use super::page::{Page, Parameters, Query, foreign_cursor, limit};
+use super::page::{Page, Parameters, Query, cursor, limit};
 use super::schema;
 use crate::serve::auth::Caller;
-use crate::serve::fault::{Fault, Kind, Problem};
+use crate::serve::fault::{Fault, Problem};
 use crate::serve::{App, blocking};
 
 /// Events read at a time for somebody who follows.
@@ -35,12 +35,23 @@ const PIECE: usize = 64 << 10;
 const PIECES: usize = 4;
 
 /// Which events are wanted.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct EventQuery {
+    /// About this subject: `plugin/triage`.
+    #[param(required = false, nullable = false)]
     subject: Option<String>,
+    /// Of this kind: `plugin.loaded`.
+    #[param(required = false, nullable = false)]
     kind: Option<String>,
+    /// `true`: the newest, in place of the oldest.
+    #[param(required = false, nullable = false)]
     last: Option<bool>,
+    /// The `next` of the page before, which is the number of its last event.
+    #[param(required = false, nullable = false, pattern = "^[0-9]{1,19}$")]
     after: Option<String>,
+    /// Items on the page.
+    #[param(value_type = u32, required = false, nullable = false, minimum = 1, maximum = 500, default = 50)]
     limit: Option<u64>,
 }
 
@@ -73,13 +84,7 @@ pub(crate) struct Verification {
     get,
     path = "/api/ledger",
     tag = "ledger",
-    params(
-        ("after" = Option<String>, Query, description = "The `next` of the page before, which is the number of its last event."),
-        ("limit" = Option<u32>, Query, description = "Events on the page; 50 where it is absent, at most 500."),
-        ("last" = Option<bool>, Query, description = "`true`: the newest, in place of the oldest."),
-        ("subject" = Option<String>, Query, description = "About this subject: `plugin/triage`."),
-        ("kind" = Option<String>, Query, description = "Of this kind: `plugin.loaded`."),
-    ),
+    params(EventQuery),
     responses(
         (status = 200, description = "A page of events, or a stream of them.", content((Page<schema::CloudEvent> = "application/json"), (String = "text/event-stream"))),
         (status = 400, description = "The query is not valid.", body = Problem, content_type = "application/problem+json"),
@@ -102,23 +107,14 @@ pub(crate) async fn list_events(
         .get("last-event-id")
         .and_then(|id| id.to_str().ok())
         .map(str::to_owned);
-    let after = query
-        .after
-        .clone()
-        .or(resumed.filter(|_| wants_stream))
-        .map(|seq| seq.parse::<u64>())
-        .transpose();
-    let after = after.map_err(|_| foreign_cursor())?;
-    if after.is_some() && query.last == Some(true) {
-        return Err(Fault::new(
-            Kind::Invalid,
-            "`last` and `after` exclude each other",
-        ));
-    }
+    let after = query.after.clone().or(resumed.filter(|_| wants_stream));
+    let after: Option<u64> = cursor(after)?;
     // Somebody who follows hears of everything after what is read here.
     let news = app.kernel.ledger().subscribe();
     let (kernel, wanted) = (app.kernel.clone(), query.clone());
-    let events = blocking(move || read(kernel.ledger(), &wanted, after, limit))
+    let is_page = !wants_stream && query.last != Some(true);
+    let farther = limit + usize::from(is_page);
+    let events = blocking(move || read(kernel.ledger(), &wanted, after, farther))
         .await?
         .map_err(Fault::internal)?;
     if wants_stream {
@@ -128,11 +124,8 @@ pub(crate) async fn list_events(
             .keep_alive(KeepAlive::default())
             .into_response());
     }
-    let next = events
-        .last()
-        .filter(|_| events.len() == limit)
-        .map(|last| last.seq.to_string());
-    let items: Vec<Value> = events.iter().map(StoredEvent::to_cloud_event).collect();
+    let Page { items, next } = Page::cut(events, limit, |last| Some(last.seq.to_string()));
+    let items: Vec<Value> = items.iter().map(StoredEvent::to_cloud_event).collect();
     Ok(Answer(Page { items, next }).into_response())
 }
 
@@ -260,7 +253,8 @@ fn read(
         };
         let is_all = page.len() < limit;
         begin = page.last().map_or(begin, |event| event.seq);
-        found.extend(page.into_iter().filter(|event| is_wanted(event, query)));
+        let page = page.into_iter().filter(|event| event.seq > after);
+        found.extend(page.filter(|event| is_wanted(event, query)));
         found.truncate(limit);
         if is_all || last || found.len() == limit {
             return Ok(found);

@@ -2,13 +2,13 @@
 
 use axum::Json as Answer;
 use axum::extract::State;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use polity_constitution::ActorKind;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::serve::App;
-use crate::serve::auth::Caller;
+use crate::serve::auth::holder;
 use crate::serve::fault::{Fault, Kind, Problem};
 
 /// A link to the console.
@@ -23,7 +23,8 @@ pub(crate) struct ConsoleLink {
 
 /// Make a link to the console
 ///
-/// For the caller, who must be a person. The link is good once and for an hour.
+/// For the caller, who must be a person. The link is good once and for an hour, and what it opens ends when the caller's
+/// token is revoked.
 #[utoipa::path(
     post,
     path = "/api/console-links",
@@ -36,8 +37,9 @@ pub(crate) struct ConsoleLink {
 )]
 pub(crate) async fn make_link(
     State(app): State<App>,
-    Caller(actor): Caller,
+    headers: HeaderMap,
 ) -> Result<(StatusCode, Answer<ConsoleLink>), Fault> {
+    let (actor, token) = holder(&app.kernel, &headers)?;
     let constitution = app.kernel.constitution();
     let kind = constitution
         .charter()
@@ -49,7 +51,7 @@ pub(crate) async fn make_link(
             format!("the console is for people, and {} is none", actor.id),
         ));
     }
-    let path = crate::console::link(&app, &actor.id);
+    let path = crate::console::link(&app, token);
     Ok((
         StatusCode::CREATED,
         Answer(ConsoleLink {

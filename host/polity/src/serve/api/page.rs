@@ -3,6 +3,8 @@
 //! A list answers `{"items": […], "next": …}`. `next` is what to send as `after` for the next page, and null at the end; it
 //! is not to be looked into.
 
+use std::str::FromStr;
+
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use serde::Serialize;
@@ -64,10 +66,7 @@ fn parse<T: Parameters>(query: &str) -> Result<T, Fault> {
             ));
         }
     }
-    let pairs = pairs
-        .into_iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| (name, Text(value)));
+    let pairs = pairs.into_iter().map(|(name, value)| (name, Text(value)));
     T::deserialize(value::MapDeserializer::new(pairs))
         .map_err(|error: value::Error| Fault::new(Kind::Invalid, format!("the query: {error}")))
 }
@@ -84,12 +83,29 @@ pub(in crate::serve) fn limit(asked: Option<u64>) -> Result<usize, Fault> {
     }
 }
 
-/// A cursor that was not made here.
-pub(in crate::serve) fn foreign_cursor() -> Fault {
-    Fault::new(
-        Kind::Invalid,
-        "`after` is not the `next` of an earlier page",
-    )
+/// Where the page before ended. What reads as nothing of the kind was not made here.
+pub(in crate::serve) fn cursor<T: FromStr>(after: Option<String>) -> Result<Option<T>, Fault> {
+    let cursor = after.map(|after| after.parse()).transpose();
+    cursor.map_err(|_| {
+        Fault::new(
+            Kind::Invalid,
+            "`after` is not the `next` of an earlier page",
+        )
+    })
+}
+
+impl<T> Page<T> {
+    /// The page of a list that was read one item farther than the page goes: that item says that there is more.
+    pub(in crate::serve) fn cut(
+        mut items: Vec<T>,
+        limit: usize,
+        cursor: impl FnOnce(&T) -> Option<String>,
+    ) -> Self {
+        let has_more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| has_more).and_then(cursor);
+        Self { items, next }
+    }
 }
 
 /// A parameter's value: text that turns into whatever its field wants.
@@ -192,7 +208,6 @@ mod tests {
             name: None,
         };
         assert_eq!(parse::<Filter>("").unwrap(), nothing);
-        assert_eq!(parse::<Filter>("name=&limit=").unwrap(), nothing);
     }
 
     #[test]
@@ -201,6 +216,7 @@ mod tests {
             ("limt=7", "did you mean `limit`?"),
             ("colour=red", "it takes limit, which, mine, name"),
             ("limit=many", "many"),
+            ("limit=", "\"\""),
             ("which=half", "`open` or `closed`"),
             ("mine=perhaps", "perhaps"),
         ] {
@@ -211,6 +227,17 @@ mod tests {
                 fault.detail()
             );
         }
+    }
+
+    #[test]
+    fn only_a_page_with_more_after_it_says_where_to_go_on() {
+        let page = |items: Vec<u64>| Page::cut(items, 2, |last| Some(last.to_string()));
+        assert_eq!(page(vec![]).next, None);
+        assert_eq!(page(vec![7, 8]).next, None);
+        let cut = page(vec![7, 8, 9]);
+        assert_eq!((cut.items, cut.next.as_deref()), (vec![7, 8], Some("8")));
+        assert_eq!(cursor::<u64>(Some("8".into())).unwrap(), Some(8));
+        assert!(cursor::<u64>(Some("eight".into())).is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the kernel's and the inbox's objects look like, for the API's document. They are written by their own crates;
 //! that they look like this is tested against real answers.
 
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -128,6 +129,83 @@ pub(super) struct Replay {
     missing: Vec<String>,
 }
 
+/// Which items.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "it only describes")]
+pub(super) enum ItemState {
+    /// Those that wait.
+    Open,
+    /// Those that were decided or are over.
+    Closed,
+    /// Both.
+    All,
+}
+
+/// What a person can say to an item.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "it only describes")]
+pub(super) enum AnswerType {
+    /// Yes, as proposed.
+    Accept,
+    /// Yes, but with `args` in place of the proposal.
+    Edit,
+    /// Neither yes nor no: `args` is a text for whoever asked.
+    Respond,
+    /// No.
+    Reject,
+}
+
+/// A person's answer to an item.
+#[derive(Serialize, ToSchema)]
+#[serde(tag = "type", rename_all = "lowercase")]
+#[expect(dead_code, reason = "it only describes")]
+pub(super) enum AnswerBody {
+    /// Yes, as proposed.
+    Accept {
+        /// Why, for whoever asked and for whoever reads the ledger later.
+        #[schema(example = "The customer is right.", pattern = r"\S", max_length = 1000)]
+        note: String,
+        /// The `proposal_digest` of what was read; an answer to another proposal is refused.
+        #[schema(required = false, pattern = "^[0-9a-f]{64}$")]
+        seen_digest: Option<String>,
+    },
+    /// Yes, but in this form.
+    Edit {
+        /// What stands in place of the proposal.
+        #[schema(value_type = Object)]
+        args: Value,
+        /// Why, for whoever asked and for whoever reads the ledger later.
+        #[schema(example = "The customer is right.", pattern = r"\S", max_length = 1000)]
+        note: String,
+        /// The `proposal_digest` of what was read; an answer to another proposal is refused.
+        #[schema(required = false, pattern = "^[0-9a-f]{64}$")]
+        seen_digest: Option<String>,
+    },
+    /// Neither yes nor no.
+    Respond {
+        /// A text for whoever asked.
+        #[schema(pattern = r"\S", max_length = 1000)]
+        args: String,
+        /// Why, for whoever asked and for whoever reads the ledger later.
+        #[schema(example = "The customer is right.", pattern = r"\S", max_length = 1000)]
+        note: String,
+        /// The `proposal_digest` of what was read; an answer to another proposal is refused.
+        #[schema(required = false, pattern = "^[0-9a-f]{64}$")]
+        seen_digest: Option<String>,
+    },
+    /// No.
+    Reject {
+        /// Why, for whoever asked and for whoever reads the ledger later.
+        #[schema(example = "The customer is right.", pattern = r"\S", max_length = 1000)]
+        note: String,
+        /// The `proposal_digest` of what was read; an answer to another proposal is refused.
+        #[schema(required = false, pattern = "^[0-9a-f]{64}$")]
+        seen_digest: Option<String>,
+    },
+}
+
 /// Something that was put to a person.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it only describes")]
@@ -163,7 +241,7 @@ pub(super) struct InboxItem {
     /// What then: `reject`, or `{"escalate": …}`.
     on_expiry: Value,
     /// The answers that make sense.
-    allowed: Vec<String>,
+    allowed: Vec<AnswerType>,
     /// The roles that let it expire before the present one.
     escalations: Vec<Value>,
     /// `open`, `{"decided": …}` or `{"expired": …}`.

@@ -7,7 +7,6 @@ use axum::response::Response;
 use http::HeaderMap;
 use polity_constitution::Permission;
 use polity_kernel::Answer;
-use polity_ledger::new_id;
 
 use super::request::{self, ChatRequest};
 use super::schema::{ChatBody, ChatCompletion};
@@ -27,7 +26,7 @@ use crate::serve::headers;
     path = "/v1/chat/completions",
     tag = "openai",
     request_body = ChatBody,
-    params(("x-polity-timeout-ms" = Option<u32>, Header, description = "The longest that the caller will wait.")),
+    params(("x-polity-timeout-ms" = Option<u32>, Header, nullable = false, minimum = 1, description = "The longest that the caller will wait.")),
     responses(
         (status = 200, description = "The answer; with `stream`, server-sent events of `chat.completion.chunk` objects that end with `data: [DONE]`. A stream that breaks ends with `data: {\"error\": …}` instead.", headers(
             ("x-polity-decision-id" = String, description = "The decision that let it happen; `polity explain` tells its story."),
@@ -65,7 +64,6 @@ async fn complete(app: &App, request: Request) -> Result<Response, Fault> {
         request::parse(&body)?
     };
     completion.deadline = deadline;
-    let asked = completion.model.clone();
     let created = app.now_ms() / 1000;
     match app
         .kernel
@@ -76,8 +74,6 @@ async fn complete(app: &App, request: Request) -> Result<Response, Fault> {
         Answer::Whole(completed) => Ok(whole::respond(&completed, created)),
         Answer::Stream(pieces) => {
             let opening = stream::Opening {
-                id: new_id(app.now_ms()),
-                model: asked,
                 created,
                 include_usage,
             };

@@ -15,7 +15,7 @@ pub(crate) struct ChatBody {
     #[schema(min_items = 1)]
     messages: Vec<ChatMessage>,
     /// Functions that the model may ask to call.
-    tools: Option<Vec<Value>>,
+    tools: Option<Vec<ChatTool>>,
     /// What the answer must look like: `text`, `json_object` or `json_schema`.
     response_format: Option<Value>,
     /// The longest answer wanted, in tokens.
@@ -36,13 +36,55 @@ pub(crate) struct ChatBody {
     n: Option<u32>,
 }
 
+/// A function that the model may ask to call.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it only describes what `request` reads")]
+pub(crate) struct ChatTool {
+    /// `function`; there is no other kind.
+    #[schema(pattern = "^function$", example = "function")]
+    r#type: String,
+    /// What it is called and takes.
+    function: ChatFunction,
+}
+
+/// A function's name and parameters.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it only describes what `request` reads")]
+pub(crate) struct ChatFunction {
+    /// What the model calls it.
+    #[schema(min_length = 1, example = "look_up")]
+    name: String,
+    /// What it does, for the model.
+    description: Option<String>,
+    /// A JSON Schema of its arguments.
+    #[schema(value_type = Option<Object>)]
+    parameters: Option<Value>,
+}
+
+/// Whose turn it is.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "it only describes what `request` reads")]
+pub(crate) enum ChatRole {
+    /// Instructions of whoever runs the program.
+    System,
+    /// The newer name of `system`.
+    Developer,
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+    /// The result of a function that the model asked to call.
+    Tool,
+}
+
 /// One turn of a conversation.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it only describes what `request` reads")]
 pub(crate) struct ChatMessage {
-    /// `system`, `developer`, `user`, `assistant` or `tool`.
+    /// Whose turn it is.
     #[schema(example = "user")]
-    role: String,
+    role: ChatRole,
     /// A text, a list of content parts, or null.
     #[schema(example = "Hello")]
     content: Option<Value>,

@@ -18,7 +18,6 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http_body::Frame;
 use polity_kernel::{AnswerStream, Piece};
 use tokio::time::{Instant, Sleep, sleep_until};
-use uuid::Uuid;
 
 use super::chunk::Chunks;
 use super::failure;
@@ -33,8 +32,6 @@ const SILENCE: Duration = Duration::from_secs(15);
 
 /// What is known of an answer before its first piece.
 pub(super) struct Opening {
-    pub(super) id: Uuid,
-    pub(super) model: String,
     pub(super) created: u64,
     pub(super) include_usage: bool,
 }
@@ -46,12 +43,8 @@ pub(super) async fn respond(mut pieces: AnswerStream, opening: Opening) -> Resul
         Some(piece) => piece,
         None => return Err(broken()),
     };
-    let chunks = Chunks::new(
-        opening.id,
-        opening.created,
-        &opening.model,
-        opening.include_usage,
-    );
+    let (decision, model) = (pieces.decision_id(), pieces.model().clone());
+    let chunks = Chunks::new(decision, opening.created, &model, opening.include_usage);
     let mut events = Events {
         pieces,
         chunks,
@@ -71,7 +64,8 @@ pub(super) async fn respond(mut pieces: AnswerStream, opening: Opening) -> Resul
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     // For nginx in front of us: without this it collects the stream before it passes it on.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    if let Ok(model) = HeaderValue::from_str(&opening.model) {
+    headers::set_decision(headers, decision);
+    if let Ok(model) = HeaderValue::from_str(&model) {
         headers.insert(headers::MODEL, model);
     }
     Ok(response)
@@ -164,6 +158,7 @@ mod tests {
     use polity_runtime::plugin::Outcome;
     use polity_runtime::{Delta, Usage};
     use tokio::sync::mpsc;
+    use uuid::Uuid;
 
     use super::*;
 

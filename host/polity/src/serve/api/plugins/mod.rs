@@ -46,7 +46,7 @@ pub(crate) struct Plugins {
 pub(crate) struct RollbackBody {
     /// The digest of a kept version; the newest before the present one where it is absent.
     #[serde(default)]
-    #[schema(value_type = Option<String>, example = "sha256:…")]
+    #[schema(value_type = Option<String>, pattern = r"^sha256:[0-9a-f]{64}$", example = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")]
     to: Option<Digest>,
 }
 

@@ -13,8 +13,9 @@ use utoipa::ToSchema;
 pub(crate) struct PluginView {
     /// The plugin's name.
     pub(crate) name: String,
-    /// How it stands with its file: `live`, `pending`, `refused` or `quarantined`.
-    #[schema(example = "live")]
+    /// How it stands with its file: `live`; `pending`, it waits for a grant; `needs-credential`, it has its grants and
+    /// waits for a credential that they name; `refused`; `quarantined`.
+    #[schema(value_type = PluginState)]
     pub(crate) state: &'static str,
     /// The digest of the file, where it is not the version that serves.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -25,11 +26,28 @@ pub(crate) struct PluginView {
     /// The refusal, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) code: Option<&'static str>,
-    /// What a pending plugin waits for.
+    /// What a plugin waits for that is `pending` or `needs-credential`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) unmet: Vec<UnmetView>,
     /// The version that serves; null where none does.
     pub(crate) serving: Option<Serving>,
+}
+
+/// How it stands with a plugin's file.
+#[derive(ToSchema)]
+#[schema(rename_all = "kebab-case")]
+#[expect(dead_code, reason = "it only describes")]
+pub(crate) enum PluginState {
+    /// It serves.
+    Live,
+    /// It waits for a grant.
+    Pending,
+    /// It waits for a credential.
+    NeedsCredential,
+    /// It cannot be loaded.
+    Refused,
+    /// It failed too often.
+    Quarantined,
 }
 
 /// A plugin with what takes a look at its files.
@@ -108,8 +126,8 @@ pub(crate) struct InspectionView {
     digest: String,
     /// What it exports.
     world: Option<String>,
-    /// Its manifest: `name`, `version`, `summary`, `wants`.
-    #[schema(value_type = Object)]
+    /// Its manifest: `name`, `version`, `summary`, `wants`; null where it has none that can be read.
+    #[schema(value_type = Option<Object>)]
     manifest: Value,
     /// The interfaces it imports.
     imports: Vec<String>,
@@ -117,8 +135,8 @@ pub(crate) struct InspectionView {
     provenance: Option<String>,
     /// What it would wait for.
     unmet: Vec<UnmetView>,
-    /// What it said of itself: `applies_to`, `operations`, `models`.
-    #[schema(value_type = Object)]
+    /// What it said of itself: `applies_to`, `operations`, `models`; null where it came to no such call.
+    #[schema(value_type = Option<Object>)]
     description: Value,
 }
 
@@ -135,7 +153,7 @@ impl PluginView {
         };
         match &entry.state {
             State::Live => {}
-            State::Pending { digest, unmet } => {
+            State::Pending { digest, unmet } | State::NeedsCredential { digest, unmet } => {
                 view.digest = Some(digest.to_string());
                 view.unmet = unmet.iter().map(UnmetView::of).collect();
             }
@@ -229,7 +247,7 @@ impl InspectionView {
                     "name": manifest.name,
                     "version": manifest.version,
                     "summary": manifest.summary,
-                    "wants": manifest.wants,
+                    "wants": manifest.wants_under(&Value::Null).collect::<Vec<_>>(),
                 })
             }),
             imports: artifact
