@@ -50,7 +50,7 @@ fn main() {
             )
         })
         .collect();
-    let mut sums: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    let mut sums: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for seed in 0..5 {
         let mut rows: Vec<&Bench> = rows.iter().collect();
         shuffle(&mut rows, seed);
@@ -61,7 +61,8 @@ fn main() {
             models.iter(),
             models.iter().map(|model| model.1).max().expect("models"),
         );
-        let routed = curve(|weight| routed(&training, test, &models, weight));
+        let found = curve(|weight| routed(&training, test, &models, weight, false));
+        let told = curve(|weight| routed(&training, test, &models, weight, true));
         let by_task = curve(|weight| by_task(&training, test, &models, weight));
         let oracle = test
             .iter()
@@ -69,7 +70,11 @@ fn main() {
             .sum::<f64>()
             / test.len() as f64;
         let whole = mean_cost(test, |_| dearest);
-        for (name, points) in [("router", &routed), ("means by task, task told", &by_task)] {
+        for (name, points) in [
+            ("router", &found),
+            ("router, task told", &told),
+            ("means by task, task told", &by_task),
+        ] {
             let best = points.iter().map(|point| point.quality).fold(0.0, f64::max);
             let full = cheapest(points, single.quality) / single.cost;
             let nearly = cheapest(points, 0.98 * single.quality) / single.cost;
@@ -79,22 +84,23 @@ fn main() {
                 100.0 * full,
                 100.0 * nearly
             );
-            let mut add = |what, value| sums.entry(what).or_default().push(value);
-            if name == "router" {
-                add("router: cost of 100 % of the best single, %", 100.0 * full);
-                add("router: cost of 98 %, %", 100.0 * nearly);
-                add("router: best quality", best);
-                add("router: AIQ", aiq);
-            } else {
-                add("means by task: cost of 100 %, %", 100.0 * full);
-                add("means by task: best quality", best);
-                add("means by task: AIQ", aiq);
+            for (what, value) in [
+                ("cost of 100 % of the best single, %", 100.0 * full),
+                ("cost of 98 %, %", 100.0 * nearly),
+                ("best quality", best),
+                ("AIQ", aiq),
+            ] {
+                sums.entry(format!("{name}: {what}"))
+                    .or_default()
+                    .push(value);
             }
         }
-        sums.entry("best single: quality")
+        sums.entry("best single: quality".to_owned())
             .or_default()
             .push(single.quality);
-        sums.entry("oracle: quality").or_default().push(oracle);
+        sums.entry("oracle: quality".to_owned())
+            .or_default()
+            .push(oracle);
     }
     for (what, values) in sums {
         let (mean, deviation) = mean_and_deviation(&values);
@@ -138,7 +144,13 @@ fn curve(point: impl Fn(f64) -> Point) -> Vec<Point> {
         .collect()
 }
 
-fn routed(training: &[Row], test: &[&Bench], models: &[(String, u64)], cost_weight: f64) -> Point {
+fn routed(
+    training: &[Row],
+    test: &[&Bench],
+    models: &[(String, u64)],
+    cost_weight: f64,
+    told: bool,
+) -> Point {
     thread_local! {
         static TRAINED: std::cell::RefCell<Option<(usize, Arc<polity_router::Predictor>)>> = const { std::cell::RefCell::new(None) };
     }
@@ -167,7 +179,13 @@ fn routed(training: &[Row], test: &[&Bench], models: &[(String, u64)], cost_weig
     );
     router.set_predictor(Some(predictor));
     let chosen = |bench: &Bench| {
-        let decision = ask(&router, &bench.row.prompt, None, 0, 0);
+        let decision = ask(
+            &router,
+            &bench.row.prompt,
+            bench.row.task.as_deref().filter(|_| told),
+            0,
+            0,
+        );
         decision
             .model()
             .expect("a model")

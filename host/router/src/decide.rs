@@ -35,10 +35,11 @@ impl<'s> Deciding<'s> {
     /// Reads the request. This takes the most time, and no lock.
     pub(crate) fn new(setup: &'s Setup, request: &Request<'_>) -> Self {
         let predictor = setup.predictor.as_deref().filter(|_| !request.embeddings);
+        let stated = request.wants.and_then(|wants| wants.task.as_deref());
         let look = predictor.map(|_| Look::at(question(request)));
         let prediction = predictor
             .zip(look.as_ref())
-            .map(|(predictor, look)| predictor.predict_look(look));
+            .map(|(predictor, look)| predictor.predict_look(look, stated));
         let task = prediction
             .as_ref()
             .and_then(Prediction::likeliest)

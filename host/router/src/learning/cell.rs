@@ -18,7 +18,7 @@ const LEAST_MEASURES: u32 = 3;
 const SLACK: f64 = 0.5;
 
 /// …beyond this.
-const ALARM: f64 = 5.0;
+const ALARM: f64 = 8.0;
 
 /// Feedback that the recent mean is worth after a change.
 const AFTER_CHANGE: f64 = 6.0;

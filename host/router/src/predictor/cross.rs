@@ -11,8 +11,8 @@ pub(super) const FOLDS: usize = 5;
 /// Penalties that are tried, strongest first: each solution is a good start for the next.
 const PENALTIES: [f32; 7] = [96.0, 48.0, 24.0, 12.0, 6.0, 3.0, 1.5];
 
-/// Weights of shapes beside words that are tried.
-const SHAPE_SCALES: [f32; 4] = [0.05, 0.12, 0.3, 0.7];
+/// Weights of shapes beside words that are tried, the middle one first.
+const SHAPE_SCALES: [f32; 4] = [0.12, 0.05, 0.3, 0.7];
 
 /// What came out best.
 pub(super) struct Chosen {
@@ -22,53 +22,104 @@ pub(super) struct Chosen {
     pub(super) held_out: Vec<f32>,
 }
 
-/// Tries everything.
+impl Chosen {
+    /// The weights that all rows lead to, by word or measure and model, ready to be applied to shapes as they are.
+    pub(super) fn weights(&self, design: &Design, targets: &Targets) -> Vec<f32> {
+        let every: Vec<usize> = (0..design.len()).collect();
+        let ridge = Ridge {
+            design,
+            rows: &every,
+            columns: targets.models,
+            targets: &targets.centred,
+            known: &targets.known,
+            shape_scale: self.shape_scale,
+        };
+        let mut weights = ridge.solve(self.penalty, &mut vec![0.0; every.len() * targets.models]);
+        let shapes = &mut weights[design.width * targets.models..];
+        shapes
+            .iter_mut()
+            .for_each(|weight| *weight *= self.shape_scale);
+        weights
+    }
+}
+
+/// Tries every penalty at the middle weight of shapes, then every weight at the best penalty.
 pub(super) fn choose(design: &Design, targets: &Targets) -> Chosen {
-    let count = design.len();
     let models = targets.models;
+    let values = Values {
+        columns: models,
+        targets: &targets.centred,
+        known: &targets.known,
+    };
     let mut best: Option<(f64, Chosen)> = None;
-    for shape_scale in SHAPE_SCALES {
-        let mut held_out = vec![vec![0.0_f32; count * models]; PENALTIES.len()];
-        for fold in 0..FOLDS {
-            let (inside, outside): (Vec<usize>, Vec<usize>) =
-                (0..count).partition(|row| fold_of(*row) != fold);
-            let ridge = Ridge {
-                design,
-                rows: &inside,
-                columns: models,
-                targets: &targets.centred,
-                known: &targets.known,
-                shape_scale,
-            };
-            let mut dual = vec![0.0; inside.len() * models];
-            for (penalty, held_out) in PENALTIES.iter().zip(&mut held_out) {
-                let weights = ridge.solve(*penalty, &mut dual);
-                for &row in &outside {
-                    let out = &mut held_out[row * models..][..models];
-                    design.times(row, &weights, models, shape_scale, out);
-                }
-            }
-        }
-        for (penalty, held_out) in PENALTIES.into_iter().zip(held_out) {
+    let attempt = |best: &mut Option<(f64, Chosen)>, penalties: &[f32], shape_scale| {
+        let tried = held_out(design, &values, penalties, shape_scale);
+        for (penalty, held_out) in penalties.iter().zip(tried) {
             let error = error(targets, &held_out);
             if best.as_ref().is_none_or(|(least, _)| error < *least) {
                 let chosen = Chosen {
-                    penalty,
+                    penalty: *penalty,
                     shape_scale,
                     held_out,
                 };
-                best = Some((error, chosen));
+                *best = Some((error, chosen));
             }
         }
+    };
+    attempt(&mut best, &PENALTIES, SHAPE_SCALES[0]);
+    let penalty = best
+        .as_ref()
+        .map_or(PENALTIES[0], |(_, chosen)| chosen.penalty);
+    for shape_scale in &SHAPE_SCALES[1..] {
+        attempt(&mut best, &[penalty, 2.0 * penalty], *shape_scale);
     }
     best.map_or_else(
         || Chosen {
             penalty: PENALTIES[0],
             shape_scale: SHAPE_SCALES[0],
-            held_out: vec![0.0; count * models],
+            held_out: vec![0.0; design.len() * models],
         },
         |(_, chosen)| chosen,
     )
+}
+
+/// What is to be predicted, by row and column.
+pub(super) struct Values<'a> {
+    pub(super) columns: usize,
+    pub(super) targets: &'a [f32],
+    pub(super) known: &'a [f32],
+}
+
+/// For each penalty, what is predicted for each row from the rows of other folds.
+pub(super) fn held_out(
+    design: &Design,
+    values: &Values<'_>,
+    penalties: &[f32],
+    shape_scale: f32,
+) -> Vec<Vec<f32>> {
+    let (count, columns) = (design.len(), values.columns);
+    let mut held_out = vec![vec![0.0_f32; count * columns]; penalties.len()];
+    for fold in 0..FOLDS {
+        let (inside, outside): (Vec<usize>, Vec<usize>) =
+            (0..count).partition(|row| fold_of(*row) != fold);
+        let ridge = Ridge {
+            design,
+            rows: &inside,
+            columns,
+            targets: values.targets,
+            known: values.known,
+            shape_scale,
+        };
+        let mut dual = vec![0.0; inside.len() * columns];
+        for (penalty, held_out) in penalties.iter().zip(&mut held_out) {
+            let weights = ridge.solve(*penalty, &mut dual);
+            for &row in &outside {
+                let out = &mut held_out[row * columns..][..columns];
+                design.times(row, &weights, columns, shape_scale, out);
+            }
+        }
+    }
+    held_out
 }
 
 /// Rows come in any order, often sorted by task; the fold depends on the position alone, mixed.

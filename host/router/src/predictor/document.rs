@@ -164,7 +164,7 @@ impl Predictor {
             .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
             .collect();
         let words = buckets.len();
-        let table = decode(&content.table, words * (models + tasks), "table")?;
+        let table = decode(&content.table, words * (models + 2 * tasks), "table")?;
         let idf = decode(&content.idf, words, "idf")?;
         let array = |text: &str, what| -> Result<[f32; SHAPE], PredictorError> {
             decode(text, SHAPE, what)?
@@ -174,6 +174,7 @@ impl Predictor {
         fit(content.counts.len() == tasks, "counts")?;
         fit(content.familiar.tasks() == tasks, "familiar")?;
         fit(content.models.is_sorted(), "models")?;
+        fit(content.tasks.is_sorted() && tasks > 0, "tasks")?;
         Ok(Self {
             digest: String::new(),
             report: content.report,
@@ -184,7 +185,7 @@ impl Predictor {
                 factor: array(&content.scaling_factor, "scaling_factor")?,
             },
             table,
-            shapes: decode(&content.shapes, SHAPE * models, "shapes")?,
+            shapes: decode(&content.shapes, SHAPE * (models + tasks), "shapes")?,
             means: decode(&content.means, models, "means")?,
             deviation: decode(&content.deviation, models, "deviation")?,
             offsets: decode(&content.offsets, tasks * models, "offsets")?,

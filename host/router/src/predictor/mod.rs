@@ -29,7 +29,7 @@ pub use row::{Row, RowError, read_rows};
 pub use train::{TrainError, train};
 use vocabulary::Vocabulary;
 
-use crate::text::{Look, SHAPE};
+use crate::text::Look;
 
 /// Predicts scores from texts. Immutable; made by [`train`], stored as JSON by [`Predictor::to_json`].
 #[derive(Clone, Debug)]
@@ -40,9 +40,9 @@ pub struct Predictor {
     tasks: Vec<Arc<str>>,
     vocabulary: Vocabulary,
     scaling: Scaling,
-    /// By word: weights for the models, then likeness to the tasks.
+    /// By word: weights for the models, for the tasks, and its part in the middle of each task.
     table: Vec<f32>,
-    /// By measure of shape: weights for the models.
+    /// By measure of shape: weights for the models and for the tasks.
     shapes: Vec<f32>,
     /// By model.
     means: Vec<f32>,
@@ -64,10 +64,12 @@ pub struct Report {
     pub rows: usize,
     /// Hashed words that occur in two rows or more.
     pub words: usize,
-    /// Penalty of the regression.
-    pub penalty: f32,
-    /// Weight of the shape of a text beside its words.
-    pub shape_scale: f32,
+    /// Penalties of the regressions on scores and on what the means by task leave over.
+    pub penalties: [f32; 2],
+    /// Weights of the shape of a text beside its words, in either.
+    pub shape_scales: [f32; 2],
+    /// The part of the first regression in both.
+    pub share_of_first: f32,
     /// How sure likeness to a task makes.
     pub sharpness: f32,
     /// Weights of the regression and of the means by task, in what sets models apart.
@@ -90,12 +92,17 @@ pub struct Prediction<'p> {
 impl Predictor {
     /// Predicts for a prompt.
     pub fn predict(&self, prompt: &str) -> Prediction<'_> {
-        self.predict_look(&Look::at(prompt))
+        self.predict_look(&Look::at(prompt), None)
     }
 
-    pub(crate) fn predict_look(&self, look: &Look) -> Prediction<'_> {
-        let models = self.models.len();
-        let columns = models + self.tasks.len();
+    /// Predicts for a prompt whose task somebody knows. A task that was not trained on is as good as none.
+    pub fn predict_for(&self, prompt: &str, task: &str) -> Prediction<'_> {
+        self.predict_look(&Look::at(prompt), Some(task))
+    }
+
+    pub(crate) fn predict_look(&self, look: &Look, task: Option<&str>) -> Prediction<'_> {
+        let (models, tasks) = (self.models.len(), self.tasks.len());
+        let columns = models + 2 * tasks;
         let sparse = self.vocabulary.apply(&look.words);
         let shape = self.scaling.apply(&look.shape);
         let mut sums = vec![0.0_f32; columns];
@@ -106,15 +113,28 @@ impl Predictor {
                 value,
             );
         }
+        let likeness = sums.split_off(models + tasks);
+        for (at, value) in shape.iter().enumerate() {
+            add(
+                &mut sums,
+                &self.shapes[at * (models + tasks)..][..models + tasks],
+                *value,
+            );
+        }
         let mut posterior = sums.split_off(models);
         let mut quality = sums;
-        for (at, value) in shape.iter().enumerate().take(SHAPE) {
-            add(&mut quality, &self.shapes[at * models..][..models], *value);
+        let strangeness = self.familiar.strangeness(&likeness, sparse.strange, &shape);
+        match task.and_then(|task| {
+            self.tasks
+                .binary_search_by(|known| (**known).cmp(task))
+                .ok()
+        }) {
+            Some(known) => {
+                posterior.fill(0.0);
+                posterior[known] = 1.0;
+            }
+            None => tasks::posterior_in_place(&mut posterior, &self.counts, self.sharpness),
         }
-        let strangeness = self
-            .familiar
-            .strangeness(&posterior, sparse.strange, &shape);
-        tasks::posterior_in_place(&mut posterior, &self.counts, self.sharpness);
         let mut expected = vec![0.0_f32; models];
         for (task, share) in posterior.iter().enumerate() {
             // What is next to impossible changes nothing.
@@ -223,14 +243,14 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} rows, {} words; penalty {}, shape {}, sharpness {}, blend {:.2} words + {:.2} tasks, strangeness {:.2?}",
+            "{} rows, {} words; penalties {:?}, shapes {:?}, first {:.2}, sharpness {}, blend {:.2?}, strangeness {:.2?}",
             self.rows,
             self.words,
-            self.penalty,
-            self.shape_scale,
+            self.penalties,
+            self.shape_scales,
+            self.share_of_first,
             self.sharpness,
-            self.blend[0],
-            self.blend[1],
+            self.blend,
             self.strangeness
         )
     }

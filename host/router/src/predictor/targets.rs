@@ -51,6 +51,19 @@ impl Targets {
         }
     }
 
+    /// What a prediction leaves over.
+    pub(super) fn without(&self, predicted: &[f32]) -> Self {
+        let left = self.centred.iter().zip(predicted).zip(&self.known);
+        Self {
+            models: self.models,
+            means: self.means.clone(),
+            centred: left
+                .map(|((value, predicted), known)| (value - predicted) * known)
+                .collect(),
+            known: self.known.clone(),
+        }
+    }
+
     /// Splits a row's values, on its known targets, into what all models share and how each differs from that. What
     /// models share says how hard a prompt is; only the differences decide who answers.
     pub(super) fn split(&self, row: usize, values: &[f32]) -> (f32, Vec<f32>) {

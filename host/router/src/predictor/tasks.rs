@@ -1,9 +1,10 @@
-//! Which task a text belongs to, by its likeness to the middle of each task (Rocchio's classifier), and how well each
-//! model does each task.
+//! Which task a text belongs to, by a ridge regression on membership, and how well each model does each task.
 
-use super::cross::{FOLDS, fold_of};
+use super::cross::{FOLDS, Values, fold_of, held_out};
 use super::design::{Design, add};
+use super::ridge::Ridge;
 use super::targets::Targets;
+use crate::text::SHAPE;
 
 /// Rows that a task's mean is drawn towards the overall mean with.
 const PRIOR_ROWS: f32 = 20.0;
@@ -11,18 +12,26 @@ const PRIOR_ROWS: f32 = 20.0;
 /// Sharpnesses of the posterior that are tried.
 const SHARPNESS: [f32; 8] = [2.0, 4.0, 8.0, 16.0, 27.0, 40.0, 60.0, 90.0];
 
+/// Weight of shapes beside words.
+const SHAPE_SCALE: f32 = 0.12;
+
+/// Penalties of the regression that are tried, strongest first.
+const PENALTIES: [f32; 3] = [6.0, 2.0, 0.7];
+
 /// What training finds out about tasks.
 pub(super) struct Tasks {
+    /// By word or measure of shape, and task: what speaks for the task.
+    pub(super) weights: Vec<f32>,
     /// By task and word: the middle of the task's rows, of length 1.
     pub(super) centres: Vec<Vec<f32>>,
     /// Rows of each task.
     pub(super) counts: Vec<u32>,
-    /// How sure likeness makes.
+    /// How sure what speaks for a task makes.
     pub(super) sharpness: f32,
+    /// The weight of shapes that `weights` were found with.
+    pub(super) shape_scale: f32,
     /// By task and model: how far the task's mean score is from the model's mean.
     pub(super) offsets: Vec<f32>,
-    /// By row and task: likeness to the middle of the task's *other* rows.
-    likeness: Vec<f32>,
     /// By row and model: the offset that is expected of the row, by the means of the other folds.
     pub(super) expected: Vec<f32>,
 }
@@ -30,14 +39,19 @@ pub(super) struct Tasks {
 impl Tasks {
     pub(super) fn fit(design: &Design, of: &[usize], tasks: usize, targets: &Targets) -> Self {
         let (sums, counts) = sums(design, of, tasks);
-        let likeness = likeness(design, of, &sums);
         let models = targets.models;
+        let Membership {
+            weights,
+            held_out,
+            sharpness,
+        } = membership(design, of, &counts);
         let mut fitted = Self {
+            weights,
             centres: sums.iter().map(|sum| unit(sum)).collect(),
-            sharpness: sharpness(&likeness, of, &counts),
+            sharpness,
+            shape_scale: SHAPE_SCALE,
             counts,
             offsets: vec![0.0; tasks * models],
-            likeness,
             expected: vec![0.0; design.len() * models],
         };
         let places = tasks * models;
@@ -61,29 +75,98 @@ impl Tasks {
                 .collect()
         };
         fitted.offsets = offsets_without(None);
-        let held_out: Vec<Vec<f32>> = (0..FOLDS).map(|fold| offsets_without(Some(fold))).collect();
+        let without: Vec<Vec<f32>> = (0..FOLDS).map(|fold| offsets_without(Some(fold))).collect();
         for row in 0..of.len() {
-            let posterior = fitted.posterior_of(row, tasks);
+            let mut posterior = held_out[row * tasks..][..tasks].to_vec();
+            posterior_in_place(&mut posterior, &fitted.counts, fitted.sharpness);
             let expected = &mut fitted.expected[row * models..][..models];
             for (task, share) in posterior.iter().enumerate() {
                 add(
                     expected,
-                    &held_out[fold_of(row)][task * models..][..models],
+                    &without[fold_of(row)][task * models..][..models],
                     *share,
                 );
             }
         }
         fitted
     }
+}
 
-    fn posterior_of(&self, row: usize, tasks: usize) -> Vec<f32> {
-        let mut posterior = self.likeness[row * tasks..][..tasks].to_vec();
-        posterior_in_place(&mut posterior, &self.counts, self.sharpness);
-        posterior
+struct Membership {
+    weights: Vec<f32>,
+    /// By row and task, from the rows of other folds.
+    held_out: Vec<f32>,
+    sharpness: f32,
+}
+
+/// The regression of membership under which the true tasks are likeliest.
+fn membership(design: &Design, of: &[usize], counts: &[u32]) -> Membership {
+    let (rows, tasks) = (design.len(), counts.len());
+    if tasks == 1 {
+        return Membership {
+            weights: vec![0.0; design.width + SHAPE],
+            held_out: vec![0.0; rows],
+            sharpness: SHARPNESS[0],
+        };
+    }
+    let mut targets = vec![0.0_f32; rows * tasks];
+    for (row, &own) in of.iter().enumerate() {
+        for (task, &count) in counts.iter().enumerate() {
+            targets[row * tasks + task] =
+                f32::from(u8::from(task == own)) - count as f32 / rows as f32;
+        }
+    }
+    let known = vec![1.0_f32; rows * tasks];
+    let values = Values {
+        columns: tasks,
+        targets: &targets,
+        known: &known,
+    };
+    let mut best: Option<(f64, f32, f32, Vec<f32>)> = None;
+    for (penalty, held_out) in
+        PENALTIES
+            .into_iter()
+            .zip(held_out(design, &values, &PENALTIES, SHAPE_SCALE))
+    {
+        for sharpness in SHARPNESS {
+            let surprise = surprise(&held_out, of, counts, sharpness);
+            if best.as_ref().is_none_or(|(least, ..)| surprise < *least) {
+                best = Some((surprise, penalty, sharpness, held_out.clone()));
+            }
+        }
+    }
+    let (_, penalty, sharpness, held_out) =
+        best.unwrap_or((0.0, PENALTIES[0], SHARPNESS[0], vec![0.0; rows * tasks]));
+    let every: Vec<usize> = (0..rows).collect();
+    let ridge = Ridge {
+        design,
+        rows: &every,
+        columns: tasks,
+        targets: &targets,
+        known: &known,
+        shape_scale: SHAPE_SCALE,
+    };
+    Membership {
+        weights: ridge.solve(penalty, &mut vec![0.0; rows * tasks]),
+        held_out,
+        sharpness,
     }
 }
 
-/// Turns likeness into probability.
+/// How little likely the true tasks are.
+fn surprise(scores: &[f32], of: &[usize], counts: &[u32], sharpness: f32) -> f64 {
+    let tasks = counts.len();
+    of.iter()
+        .enumerate()
+        .map(|(row, &own)| {
+            let mut posterior = scores[row * tasks..][..tasks].to_vec();
+            posterior_in_place(&mut posterior, counts, sharpness);
+            -f64::from(posterior[own].max(1e-9)).ln()
+        })
+        .sum()
+}
+
+/// Turns what speaks for each task into probabilities.
 pub(super) fn posterior_in_place(likeness: &mut [f32], counts: &[u32], sharpness: f32) {
     let highest = likeness.iter().copied().fold(f32::MIN, f32::max);
     let mut sum = 0.0;
@@ -154,24 +237,4 @@ pub(super) fn unit(sum: &[f32]) -> Vec<f32> {
         0.0
     };
     sum.iter().map(|value| value * scale).collect()
-}
-
-/// The sharpness under which the true tasks are likeliest.
-fn sharpness(likeness: &[f32], of: &[usize], counts: &[u32]) -> f32 {
-    let tasks = counts.len();
-    let surprise = |sharpness: f32| -> f64 {
-        of.iter()
-            .enumerate()
-            .map(|(row, &own)| {
-                let mut posterior = likeness[row * tasks..][..tasks].to_vec();
-                posterior_in_place(&mut posterior, counts, sharpness);
-                -f64::from(posterior[own].max(1e-9)).ln()
-            })
-            .sum()
-    };
-    SHARPNESS
-        .into_iter()
-        .map(|candidate| (surprise(candidate), candidate))
-        .min_by(|a, b| a.0.total_cmp(&b.0))
-        .map_or(SHARPNESS[0], |(_, best)| best)
 }

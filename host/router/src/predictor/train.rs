@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::blend::Blend;
+use super::blend::{Blend, share_of_first};
 use super::cross;
 use super::design::{Design, Scaling};
 use super::familiar::Familiar;
-use super::ridge::Ridge;
 use super::row::Row;
 use super::targets::Targets;
 use super::tasks::Tasks;
@@ -73,36 +72,53 @@ pub fn train(rows: &[Row]) -> Result<Predictor, TrainError> {
     let scaling = Scaling::fit(looks.iter().map(|look| &look.shape));
     let design = Design::new(&looks, &vocabulary, &scaling);
     let targets = Targets::new(&rows, &models);
-    let chosen = cross::choose(&design, &targets);
     let tasks = Tasks::fit(&design, &of, names.len(), &targets);
-    let blend = Blend::fit(&targets, &chosen.held_out, &tasks.expected);
-    let deviation = deviations(&targets, &chosen.held_out, &tasks.expected, &blend);
+    // Two regressions: one on the scores, one on what the means by task leave over. Where there is little to learn from,
+    // the first and the means steady each other; where there is much, the second sees more.
+    let left_over = targets.without(&tasks.expected);
+    let first = cross::choose(&design, &targets);
+    let second = cross::choose(&design, &left_over);
+    let share = share_of_first(&targets, &first.held_out, &second.held_out, &tasks.expected);
+    let mix = |a: f32, b: f32| share * a + (1.0 - share) * b;
+    let held_out: Vec<f32> = first
+        .held_out
+        .iter()
+        .zip(&second.held_out)
+        .map(|(a, b)| mix(*a, *b))
+        .collect();
+    let blend = Blend::fit(&targets, &held_out, &tasks.expected);
+    let deviation = deviations(&targets, &held_out, &tasks.expected, &blend);
 
-    let every: Vec<usize> = (0..rows.len()).collect();
-    let ridge = Ridge {
-        design: &design,
-        rows: &every,
-        columns: models.len(),
-        targets: &targets.centred,
-        known: &targets.known,
-        shape_scale: chosen.shape_scale,
-    };
-    let weights = ridge.solve(chosen.penalty, &mut vec![0.0; rows.len() * models.len()]);
+    let (of_first, of_second) = (
+        first.weights(&design, &targets),
+        second.weights(&design, &left_over),
+    );
+    let weights: Vec<f32> = of_first
+        .iter()
+        .zip(&of_second)
+        .map(|(a, b)| mix(*a, *b))
+        .collect();
 
-    // One row of numbers a word: what it says of each model, then of each task.
-    let columns = models.len() + names.len();
+    // One row of numbers a word: what it says of each model, of each task, and its part in the middle of each task.
+    let (scores, count) = (models.len(), names.len());
+    let columns = scores + 2 * count;
     let mut table = vec![0.0_f32; vocabulary.len() * columns];
-    for word in 0..vocabulary.len() {
-        let row = &mut table[word * columns..][..columns];
-        row[..models.len()].copy_from_slice(&weights[word * models.len()..][..models.len()]);
+    for (word, row) in table.chunks_exact_mut(columns).enumerate() {
+        row[..scores].copy_from_slice(&weights[word * scores..][..scores]);
+        row[scores..scores + count].copy_from_slice(&tasks.weights[word * count..][..count]);
         for (task, centre) in tasks.centres.iter().enumerate() {
-            row[models.len() + task] = centre[word];
+            row[scores + count + task] = centre[word];
         }
     }
-    let mut shapes = weights[vocabulary.len() * models.len()..][..SHAPE * models.len()].to_vec();
-    shapes
-        .iter_mut()
-        .for_each(|weight| *weight *= chosen.shape_scale);
+    let mut shapes = vec![0.0_f32; SHAPE * (scores + count)];
+    for (at, row) in shapes.chunks_exact_mut(scores + count).enumerate() {
+        let measure = vocabulary.len() + at;
+        row[..scores].copy_from_slice(&weights[measure * scores..][..scores]);
+        row[scores..].copy_from_slice(&tasks.weights[measure * count..][..count]);
+        row[scores..]
+            .iter_mut()
+            .for_each(|weight| *weight *= tasks.shape_scale);
+    }
 
     let familiar = Familiar::fit(&looks, &of, names.len());
     Ok(Predictor {
@@ -110,8 +126,9 @@ pub fn train(rows: &[Row]) -> Result<Predictor, TrainError> {
         report: Report {
             rows: rows.len(),
             words: vocabulary.len(),
-            penalty: chosen.penalty,
-            shape_scale: chosen.shape_scale,
+            penalties: [first.penalty, second.penalty],
+            shape_scales: [first.shape_scale, second.shape_scale],
+            share_of_first: share,
             sharpness: tasks.sharpness,
             blend: blend.differences,
             strangeness: familiar.weights(),
