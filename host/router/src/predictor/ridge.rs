@@ -108,10 +108,13 @@ impl Ridge<'_> {
             sum.fill(0.0);
             self.design
                 .times(row, &weights, columns, self.shape_scale, &mut sum);
-            for column in 0..columns {
-                let place = at * columns + column;
-                out[place] =
-                    self.known[row * columns + column] * sum[column] + penalty * values[place];
+            let known = &self.known[row * columns..][..columns];
+            let place = at * columns..(at + 1) * columns;
+            let values = &values[place.clone()];
+            for (((out, known), sum), value) in
+                out[place].iter_mut().zip(known).zip(&sum).zip(values)
+            {
+                *out = known * sum + penalty * value;
             }
         }
     }
