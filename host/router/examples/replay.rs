@@ -91,7 +91,7 @@ fn main() {
         let task = bench.row.task.as_deref().expect("a task");
         match number {
             PRICE_AT => {
-                // The dearest that is much used becomes the cheapest's price, and the cheapest ten times dearer.
+                // Whoever is used most becomes ten times dearer.
                 let favourite = favourite(&used);
                 let price = prices[&favourite];
                 prices.insert(favourite.clone(), price * 10);
