@@ -1,0 +1,229 @@
+//! How a predictor is stored: one JSON document with a version, a digest of its content, and its numbers in base64.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::blend::Blend;
+use super::design::Scaling;
+use super::familiar::Familiar;
+use super::vocabulary::Vocabulary;
+use super::{Predictor, Report};
+use crate::text::SHAPE;
+
+/// The version of the stored form and of the way texts are read. A predictor of another version would see other
+/// features than it was trained on.
+pub const PREDICTOR_VERSION: u32 = 1;
+
+/// Why a stored predictor cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PredictorError {
+    /// Not such a document.
+    #[error("this is not a stored predictor: {0}")]
+    Malformed(String),
+    /// Made by another version.
+    #[error(
+        "the predictor has version {found}, this is version {PREDICTOR_VERSION}; train it again"
+    )]
+    Version {
+        /// Its version.
+        found: u32,
+    },
+    /// Changed after it was made.
+    #[error(
+        "the predictor's content has digest {found}, but it says {said}; it was changed after training, so train it again"
+    )]
+    Digest {
+        /// The digest of what is there.
+        found: String,
+        /// The digest it carries.
+        said: String,
+    },
+    /// Its parts do not fit together.
+    #[error("the predictor's parts do not fit together ({0}); train it again")]
+    Inconsistent(&'static str),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Document {
+    version: u32,
+    digest: String,
+    content: Content,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Content {
+    report: Report,
+    models: Vec<String>,
+    tasks: Vec<String>,
+    counts: Vec<u32>,
+    sharpness: f32,
+    unseen: f32,
+    blend: [[f32; 2]; 2],
+    familiar: Familiar,
+    /// Little-endian numbers in base64.
+    buckets: String,
+    idf: String,
+    scaling_mean: String,
+    scaling_factor: String,
+    table: String,
+    shapes: String,
+    means: String,
+    deviation: String,
+    offsets: String,
+}
+
+impl Predictor {
+    /// The stored form.
+    pub fn to_json(&self) -> String {
+        let document = Document {
+            version: PREDICTOR_VERSION,
+            digest: self.digest.clone(),
+            content: self.content(),
+        };
+        // A document of strings and numbers with string keys always serialises.
+        serde_json::to_string(&document).unwrap_or_default()
+    }
+
+    /// Reads the stored form.
+    ///
+    /// # Errors
+    /// Where it is something else, was made by another version, was changed, or does not fit together.
+    pub fn from_json(text: &str) -> Result<Self, PredictorError> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        let malformed = |error: serde_json::Error| PredictorError::Malformed(error.to_string());
+        let Versioned { version } = serde_json::from_str(text).map_err(malformed)?;
+        if version != PREDICTOR_VERSION {
+            return Err(PredictorError::Version { found: version });
+        }
+        let document: Document = serde_json::from_str(text).map_err(malformed)?;
+        let predictor = Self::of(document.content)?.sealed();
+        if predictor.digest != document.digest {
+            return Err(PredictorError::Digest {
+                found: predictor.digest,
+                said: document.digest,
+            });
+        }
+        Ok(predictor)
+    }
+
+    /// With its digest.
+    pub(super) fn sealed(mut self) -> Self {
+        let content = serde_json::to_vec(&self.content()).unwrap_or_default();
+        self.digest = hex::encode(Sha256::digest(&content));
+        self
+    }
+
+    fn content(&self) -> Content {
+        let (buckets, idf, unseen) = self.vocabulary.parts();
+        let bytes: Vec<u8> = buckets
+            .iter()
+            .flat_map(|bucket| bucket.to_le_bytes())
+            .collect();
+        let names =
+            |names: &[std::sync::Arc<str>]| names.iter().map(|name| name.to_string()).collect();
+        Content {
+            report: self.report.clone(),
+            models: names(&self.models),
+            tasks: names(&self.tasks),
+            counts: self.counts.clone(),
+            sharpness: self.sharpness,
+            unseen,
+            blend: [self.blend.differences, self.blend.level],
+            familiar: self.familiar.clone(),
+            buckets: STANDARD.encode(bytes),
+            idf: encode(idf),
+            scaling_mean: encode(&self.scaling.mean),
+            scaling_factor: encode(&self.scaling.factor),
+            table: encode(&self.table),
+            shapes: encode(&self.shapes),
+            means: encode(&self.means),
+            deviation: encode(&self.deviation),
+            offsets: encode(&self.offsets),
+        }
+    }
+
+    fn of(content: Content) -> Result<Self, PredictorError> {
+        let (models, tasks) = (content.models.len(), content.tasks.len());
+        let fit = |condition: bool, what| {
+            if condition {
+                Ok(())
+            } else {
+                Err(PredictorError::Inconsistent(what))
+            }
+        };
+        let bytes = STANDARD
+            .decode(&content.buckets)
+            .map_err(|_| PredictorError::Inconsistent("buckets"))?;
+        let buckets: Vec<u16> = bytes
+            .chunks_exact(2)
+            .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
+            .collect();
+        let words = buckets.len();
+        let table = decode(&content.table, words * (models + 2 * tasks), "table")?;
+        let idf = decode(&content.idf, words, "idf")?;
+        let array = |text: &str, what| -> Result<[f32; SHAPE], PredictorError> {
+            decode(text, SHAPE, what)?
+                .try_into()
+                .map_err(|_| PredictorError::Inconsistent(what))
+        };
+        fit(content.counts.len() == tasks, "counts")?;
+        fit(content.familiar.tasks() == tasks, "familiar")?;
+        fit(content.models.is_sorted(), "models")?;
+        fit(content.tasks.is_sorted() && tasks > 0, "tasks")?;
+        Ok(Self {
+            digest: String::new(),
+            report: content.report,
+            vocabulary: Vocabulary::from_parts(&buckets, idf, content.unseen)
+                .ok_or(PredictorError::Inconsistent("buckets"))?,
+            scaling: Scaling {
+                mean: array(&content.scaling_mean, "scaling_mean")?,
+                factor: array(&content.scaling_factor, "scaling_factor")?,
+            },
+            table,
+            shapes: decode(&content.shapes, SHAPE * (models + tasks), "shapes")?,
+            means: decode(&content.means, models, "means")?,
+            deviation: decode(&content.deviation, models, "deviation")?,
+            offsets: decode(&content.offsets, tasks * models, "offsets")?,
+            counts: content.counts,
+            sharpness: content.sharpness,
+            blend: Blend {
+                differences: content.blend[0],
+                level: content.blend[1],
+            },
+            familiar: content.familiar,
+            models: content.models.into_iter().map(Into::into).collect(),
+            tasks: content.tasks.into_iter().map(Into::into).collect(),
+        })
+    }
+}
+
+fn encode(numbers: &[f32]) -> String {
+    let bytes: Vec<u8> = numbers
+        .iter()
+        .flat_map(|number| number.to_le_bytes())
+        .collect();
+    STANDARD.encode(bytes)
+}
+
+/// So many finite numbers.
+fn decode(text: &str, count: usize, what: &'static str) -> Result<Vec<f32>, PredictorError> {
+    let bytes = STANDARD
+        .decode(text)
+        .map_err(|_| PredictorError::Inconsistent(what))?;
+    let (chunks, rest) = bytes.as_chunks::<4>();
+    let numbers: Vec<f32> = chunks
+        .iter()
+        .map(|chunk| f32::from_le_bytes(*chunk))
+        .collect();
+    if numbers.len() == count && rest.is_empty() && numbers.iter().all(|number| number.is_finite())
+    {
+        Ok(numbers)
+    } else {
+        Err(PredictorError::Inconsistent(what))
+    }
+}

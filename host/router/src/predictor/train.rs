@@ -1,0 +1,195 @@
+//! Making a predictor from rows.
+
+use std::collections::BTreeMap;
+
+use super::blend::{Blend, share_of_first};
+use super::cross;
+use super::design::{Design, Scaling};
+use super::familiar::Familiar;
+use super::row::Row;
+use super::targets::Targets;
+use super::tasks::Tasks;
+use super::vocabulary::Vocabulary;
+use super::{Predictor, Report};
+use crate::text::{Look, SHAPE};
+
+/// Rows with fewer teach less than they mislead.
+const LEAST_ROWS: usize = 20;
+
+/// Tasks that are told apart, at most; the rest, the rarest, are one.
+const MOST_TASKS: usize = 64;
+
+/// Models that are predicted for, at most.
+const MOST_MODELS: usize = 256;
+
+/// The task of rows that name none, and of the rarest.
+const OTHER: &str = "other";
+
+/// Why no predictor was made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TrainError {
+    /// Too little to learn from.
+    #[error("there are {found} rows with a score; give at least {LEAST_ROWS}")]
+    TooFewRows {
+        /// Rows with a score.
+        found: usize,
+    },
+    /// More models than a predictor keeps.
+    #[error(
+        "there are {found} models in the rows; a predictor keeps at most {MOST_MODELS}, so leave out the ones that are gone"
+    )]
+    TooManyModels {
+        /// Models with a score.
+        found: usize,
+    },
+}
+
+/// Learns to predict each model's score from the text of a prompt. The same rows give the same predictor, bit for bit.
+///
+/// # Errors
+/// Where there are too few rows, or too many models.
+pub fn train(rows: &[Row]) -> Result<Predictor, TrainError> {
+    let rows: Vec<&Row> = rows.iter().filter(|row| !row.score.is_empty()).collect();
+    if rows.len() < LEAST_ROWS {
+        return Err(TrainError::TooFewRows { found: rows.len() });
+    }
+    let mut models: Vec<String> = rows
+        .iter()
+        .flat_map(|row| row.score.keys().cloned())
+        .collect();
+    models.sort();
+    models.dedup();
+    if models.len() > MOST_MODELS {
+        return Err(TrainError::TooManyModels {
+            found: models.len(),
+        });
+    }
+    let looks: Vec<Look> = rows.iter().map(|row| Look::at(&row.prompt)).collect();
+    let looks: Vec<&Look> = looks.iter().collect();
+    let (names, of) = tasks_of(&rows);
+
+    let vocabulary = Vocabulary::fit(looks.iter().map(|look| &look.words));
+    let scaling = Scaling::fit(looks.iter().map(|look| &look.shape));
+    let design = Design::new(&looks, &vocabulary, &scaling);
+    let targets = Targets::new(&rows, &models);
+    let tasks = Tasks::fit(&design, &of, names.len(), &targets);
+    // Two regressions: one on the scores, one on what the means by task leave over. Where there is little to learn from,
+    // the first and the means steady each other; where there is much, the second sees more.
+    let left_over = targets.without(&tasks.expected);
+    let first = cross::choose(&design, &targets);
+    let second = cross::choose(&design, &left_over);
+    let share = share_of_first(&targets, &first.held_out, &second.held_out, &tasks.expected);
+    let mix = |a: f32, b: f32| share * a + (1.0 - share) * b;
+    let held_out: Vec<f32> = first
+        .held_out
+        .iter()
+        .zip(&second.held_out)
+        .map(|(a, b)| mix(*a, *b))
+        .collect();
+    let blend = Blend::fit(&targets, &held_out, &tasks.expected);
+    let deviation = deviations(&targets, &held_out, &tasks.expected, &blend);
+
+    let (of_first, of_second) = (
+        first.weights(&design, &targets),
+        second.weights(&design, &left_over),
+    );
+    let weights: Vec<f32> = of_first
+        .iter()
+        .zip(&of_second)
+        .map(|(a, b)| mix(*a, *b))
+        .collect();
+
+    // One row of numbers a word: what it says of each model, of each task, and its part in the middle of each task.
+    let (scores, count) = (models.len(), names.len());
+    let columns = scores + 2 * count;
+    let mut table = vec![0.0_f32; vocabulary.len() * columns];
+    for (word, row) in table.chunks_exact_mut(columns).enumerate() {
+        row[..scores].copy_from_slice(&weights[word * scores..][..scores]);
+        row[scores..scores + count].copy_from_slice(&tasks.weights[word * count..][..count]);
+        for (task, centre) in tasks.centres.iter().enumerate() {
+            row[scores + count + task] = centre[word];
+        }
+    }
+    let mut shapes = vec![0.0_f32; SHAPE * (scores + count)];
+    for (at, row) in shapes.chunks_exact_mut(scores + count).enumerate() {
+        let measure = vocabulary.len() + at;
+        row[..scores].copy_from_slice(&weights[measure * scores..][..scores]);
+        row[scores..].copy_from_slice(&tasks.weights[measure * count..][..count]);
+        row[scores..]
+            .iter_mut()
+            .for_each(|weight| *weight *= tasks.shape_scale);
+    }
+
+    let familiar = Familiar::fit(&looks, &of, names.len());
+    Ok(Predictor {
+        digest: String::new(),
+        report: Report {
+            rows: rows.len(),
+            words: vocabulary.len(),
+            penalties: [first.penalty, second.penalty],
+            shape_scales: [first.shape_scale, second.shape_scale],
+            share_of_first: share,
+            sharpness: tasks.sharpness,
+            blend: blend.differences,
+            strangeness: familiar.weights(),
+        },
+        familiar,
+        models: models.into_iter().map(Into::into).collect(),
+        tasks: names.into_iter().map(Into::into).collect(),
+        vocabulary,
+        scaling,
+        table,
+        shapes,
+        means: targets.means,
+        deviation,
+        offsets: tasks.offsets,
+        counts: tasks.counts,
+        sharpness: tasks.sharpness,
+        blend,
+    }
+    .sealed())
+}
+
+/// The names of the tasks, and which each row has.
+fn tasks_of(rows: &[&Row]) -> (Vec<String>, Vec<usize>) {
+    let name = |row: &Row| row.task.clone().unwrap_or_else(|| OTHER.to_owned());
+    let mut sizes = BTreeMap::<String, usize>::new();
+    for row in rows {
+        *sizes.entry(name(row)).or_default() += 1;
+    }
+    let mut names: Vec<(String, usize)> = sizes.into_iter().collect();
+    names.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    if names.len() > MOST_TASKS {
+        names.truncate(MOST_TASKS - 1);
+        if !names.iter().any(|(name, _)| name == OTHER) {
+            names.push((OTHER.to_owned(), 0));
+        }
+    }
+    let mut names: Vec<String> = names.into_iter().map(|(name, _)| name).collect();
+    names.sort();
+    let other = names.iter().position(|name| name == OTHER).unwrap_or(0);
+    let of = rows
+        .iter()
+        .map(|row| names.binary_search(&name(row)).unwrap_or(other))
+        .collect();
+    (names, of)
+}
+
+/// By model: how far held-out predictions were from the truth.
+fn deviations(targets: &Targets, words: &[f32], tasks: &[f32], blend: &Blend) -> Vec<f32> {
+    let models = targets.models;
+    let mut squares = vec![0.0_f64; models];
+    let mut counts = vec![0.0_f64; models];
+    for row in 0..targets.centred.len() / models {
+        let place = row * models..(row + 1) * models;
+        let mut predicted = words[place.clone()].to_vec();
+        blend.join(&mut predicted, &tasks[place.clone()]);
+        for (model, at) in place.enumerate() {
+            let error = (targets.centred[at] - predicted[model]) * targets.known[at];
+            squares[model] += f64::from(error).powi(2);
+            counts[model] += f64::from(targets.known[at]);
+        }
+    }
+    let deviation = |(square, count): (f64, f64)| (square / count.max(1.0)).sqrt().max(0.02) as f32;
+    squares.into_iter().zip(counts).map(deviation).collect()
+}
