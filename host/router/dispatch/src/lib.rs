@@ -1,0 +1,53 @@
+//! What happens next, once the models that may answer a request are ranked.
+//!
+//! Models fail in many ways, slowly, halfway, and for money. This crate decides who is asked, for how long, who is asked
+//! after that, what it may cost, and what the caller is told. It performs no I/O and has no clock: it is told the time and
+//! what happened, and says what to do. So it is tested without a network and replays exactly.
+//!
+//! | part | what it is |
+//! |---|---|
+//! | [`Dispatch`] | one request on its way: attempts, retries, fallbacks, hedges, broken streams, one deadline |
+//! | [`ClassTable`] | what each class of failure means, as data |
+//! | [`Breakers`] | models that fail are left alone, and tried again carefully |
+//! | [`Limits`] | what providers allow in a minute, kept before they have to say no |
+//! | [`budget`] | what may be spent, by whom, until when |
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod allowance;
+mod backoff;
+mod breaker;
+pub mod budget;
+mod candidate;
+mod class_table;
+mod dispatch;
+mod facts;
+mod failure;
+mod gates;
+mod house;
+mod limits;
+mod money;
+mod policy;
+mod rng;
+
+pub use allowance::Allowance;
+pub use backoff::Backoff;
+pub use breaker::{
+    BreakerEvent, BreakerOpen, BreakerPermit, BreakerPolicy, BreakerReading, BreakerState,
+    Breakers, OpenWhy, Verdict,
+};
+pub use budget::{BudgetRules, Budgets, Payer};
+pub use candidate::{Candidate, Price, Tokens, guess_tokens};
+pub use class_table::{Billing, ClassRule, ClassTable, Mark, Reach, Then};
+pub use dispatch::{
+    AttemptEnd, AttemptId, AttemptRecord, Broken, Cause, Continuation, Dispatch, End, Event,
+    Finished, GiveUp, Heard, Reason, Role, Start, Step, StopWhy, Trail, WhyNot,
+};
+pub use facts::{RequestFacts, Usage};
+pub use failure::{ErrorClass, Failure};
+pub use gates::{Ask, Blocked, Gates, NoGates, Permit, Settlement};
+pub use house::House;
+pub use limits::{LimitPermit, Limited, Limits, ModelLimits, RateHeaders};
+pub use policy::{DispatchPolicy, LastResort};
+pub use rng::Rng;
