@@ -11,6 +11,10 @@
 //! | [`Breakers`] | models that fail are left alone, and tried again carefully |
 //! | [`Limits`] | what providers allow in a minute, kept before they have to say no |
 //! | [`budget`] | what may be spent, by whom, until when |
+//! | [`CostReport`] | what was spent, and what was saved |
+//! | [`cascade`] | the cheap model first, checks of its answer, stronger models where it fails them |
+//! | [`council`] | many models, rounds, votes, and what the minority said |
+//! | [`cache`] | answers to requests that were asked before, word for word |
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -19,16 +23,21 @@ mod allowance;
 mod backoff;
 mod breaker;
 pub mod budget;
+pub mod cache;
 mod candidate;
+pub mod cascade;
 mod class_table;
+pub mod council;
 mod dispatch;
 mod facts;
 mod failure;
 mod gates;
+mod group;
 mod house;
 mod limits;
 mod money;
 mod policy;
+mod report;
 mod rng;
 
 pub use allowance::Allowance;
@@ -47,7 +56,9 @@ pub use dispatch::{
 pub use facts::{RequestFacts, Usage};
 pub use failure::{ErrorClass, Failure};
 pub use gates::{Ask, Blocked, Gates, NoGates, Permit, Settlement};
+pub use group::Compare;
 pub use house::House;
 pub use limits::{LimitPermit, Limited, Limits, ModelLimits, RateHeaders};
 pub use policy::{DispatchPolicy, LastResort};
+pub use report::{CostReport, CostRow, CostSum, dearest_micro};
 pub use rng::Rng;
