@@ -391,3 +391,6 @@ impl Dispatch {
         end
     }
 }
+
+#[cfg(test)]
+mod tests;
