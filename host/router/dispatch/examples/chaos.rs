@@ -51,14 +51,17 @@ fn run(
         seed: 11,
     }
     .run();
-    let added = |permille| tally.percentile(permille).saturating_sub(base);
+    let latency = |permille| match base {
+        0 => tally.percentile(permille).to_string(),
+        base => format!("+{}", tally.percentile(permille).saturating_sub(base)),
+    };
     println!(
         "{name:<26}{:>8.2} %{:>9}{:>9}{:>10}{:>10}{:>10.2}{:>8}{:>10}{:>11}{:>8}",
         tally.finished as f64 * 100.0 / tally.requests as f64,
         tally.broken,
         tally.gave_up(),
-        format!("+{}", added(500)),
-        format!("+{}", added(990)),
+        latency(500),
+        latency(990),
         tally.attempts as f64 / tally.requests as f64,
         tally.hedges,
         tally.continued,
@@ -81,7 +84,7 @@ fn main() {
         "faults",
         "answered",
         "broken",
-        "no answer",
+        "none",
         "p50",
         "p99",
         "attempts",

@@ -1,9 +1,9 @@
 //! The gates of one house: its breakers, limits and budgets, joined.
 
-use crate::budget::{Budgets, ReservationId, ReserveError};
+use crate::budget::{AccountRow, Budgets, ReservationId, ReserveError};
 use crate::gates::{Ask, Blocked, Gates, Permit, Settlement};
 use crate::{
-    Allowance, BreakerEvent, BreakerPolicy, Breakers, BudgetRules, Candidate, Limits, Verdict,
+    Allowance, BreakerEvent, BreakerPolicy, Breakers, BudgetRules, Candidate, LimitPermit, Limits,
 };
 
 /// Shared by all requests. Everything in it may be used from many threads.
@@ -39,6 +39,36 @@ impl House {
     }
 }
 
+impl House {
+    /// Gives back what an attempt took, handing the changed accounts to `write` while they are locked: a host that keeps
+    /// a ledger commits them there, in the order in which they were added up. See [`Budgets::settle_with`].
+    pub fn settle_with(
+        &self,
+        candidate: &Candidate,
+        permit: Permit,
+        settlement: &Settlement,
+        write: impl FnOnce(&[AccountRow]),
+    ) -> Option<BreakerEvent> {
+        let (plugin, model) = (&candidate.plugin, &candidate.model);
+        if let Some(id) = permit.reservation {
+            // It is open: this permit is the only one that names it, and it is handed in once.
+            let settled = self.budgets.settle_with(id, settlement.cost_micro, write);
+            debug_assert!(settled.is_ok(), "{settled:?}");
+        }
+        if let Some(limit) = permit.limit {
+            let used = settlement.tokens.map(|tokens| tokens.total());
+            self.limits.release(plugin, model, limit, used);
+        }
+        self.breakers.record(
+            plugin,
+            model,
+            permit.breaker?,
+            settlement.verdict,
+            settlement.now_ms,
+        )
+    }
+}
+
 impl Gates for House {
     fn admit(&self, ask: &Ask<'_>) -> Result<Permit, Blocked> {
         let Ask {
@@ -53,19 +83,21 @@ impl Gates for House {
             self.retries.deposit();
             self.hedges.deposit();
         }
-        let (answer, event) = self.breakers.admit(plugin, model, now_ms, force);
-        let breaker = answer.map_err(Blocked::Breaker)?;
-        // From here on a refusal has to give back what was taken before it.
-        let back = |breaker| {
-            self.breakers
-                .record(plugin, model, breaker, Verdict::Nothing, now_ms)
-        };
+        // Asked first without taking anything: most refusals end here.
+        if let Some(open) = self.breakers.open_until(plugin, model, now_ms)
+            && !force
+        {
+            return Err(Blocked::Breaker(open));
+        }
         let tokens = facts.prompt_tokens.saturating_add(facts.max_output_tokens);
-        let limit = match self.limits.acquire(plugin, model, tokens, now_ms) {
-            Ok(limit) => limit,
-            Err(limited) => {
-                back(breaker);
-                return Err(Blocked::Limit(limited));
+        let limit = self
+            .limits
+            .acquire(plugin, model, tokens, now_ms)
+            .map_err(Blocked::Limit)?;
+        // From here on a refusal has to give back what was taken before it.
+        let give_back = |limit: Option<LimitPermit>| {
+            if let Some(limit) = limit {
+                self.limits.release(plugin, model, limit, None);
             }
         };
         let id = ReservationId {
@@ -73,22 +105,30 @@ impl Gates for House {
             attempt,
         };
         let micro = candidate.estimate_micro;
-        if let Err(error) = self.budgets.reserve(id, &facts.payer, model, micro, now_ms) {
-            if let Some(limit) = limit {
-                self.limits.release(plugin, model, limit, None);
-            }
-            back(breaker);
+        let reserved = self.budgets.reserve(id, &facts.payer, model, micro, now_ms);
+        if let Err(error) = reserved {
+            give_back(limit);
             return Err(match error {
                 ReserveError::Over(over) => Blocked::OverBudget(over),
                 twice @ ReserveError::Twice(_) => Blocked::Other(twice.to_string()),
             });
         }
-        Ok(Permit {
-            breaker: Some(breaker),
-            limit,
-            reservation: Some(id),
-            event,
-        })
+        // The breaker comes last, because what it does is an event that must not be lost to a later refusal.
+        let (answer, event) = self.breakers.admit(plugin, model, now_ms, force);
+        match answer {
+            Ok(breaker) => Ok(Permit {
+                breaker: Some(breaker),
+                limit,
+                reservation: Some(id),
+                event,
+            }),
+            Err(open) => {
+                give_back(limit);
+                // It was made two lines above.
+                let _ = self.budgets.settle(id, 0);
+                Err(Blocked::Breaker(open))
+            }
+        }
     }
 
     fn settle(
@@ -97,23 +137,7 @@ impl Gates for House {
         permit: Permit,
         settlement: &Settlement,
     ) -> Option<BreakerEvent> {
-        let (plugin, model) = (&candidate.plugin, &candidate.model);
-        if let Some(id) = permit.reservation {
-            // It is open: this permit is the only one that names it, and it is handed in once.
-            let settled = self.budgets.settle(id, settlement.cost_micro);
-            debug_assert!(settled.is_ok(), "{settled:?}");
-        }
-        if let Some(limit) = permit.limit {
-            let used = settlement.tokens.map(|tokens| tokens.total());
-            self.limits.release(plugin, model, limit, used);
-        }
-        self.breakers.record(
-            plugin,
-            model,
-            permit.breaker?,
-            settlement.verdict,
-            settlement.now_ms,
-        )
+        self.settle_with(candidate, permit, settlement, |_| ())
     }
 
     fn allow_retry(&self) -> bool {

@@ -15,6 +15,32 @@
 //! | [`cascade`] | the cheap model first, checks of its answer, stronger models where it fails them |
 //! | [`council`] | many models, rounds, votes, and what the minority said |
 //! | [`cache`] | answers to requests that were asked before, word for word |
+//!
+//! A host drives a dispatch like this; each model call runs as the host likes, and tells what comes of it:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use polity_dispatch::*;
+//!
+//! let house = House::new(BreakerPolicy::default(), BudgetRules::default());
+//! let candidates = vec![Candidate::new("openai", "small"), Candidate::new("anthropic", "large")];
+//! let facts = RequestFacts::new(uuid::Uuid::from_u128(1));
+//! let (now, deadline) = (1_795_000_000_000, 1_795_000_030_000);
+//! let mut dispatch = Dispatch::new(facts, candidates, deadline, Arc::default(), 42);
+//!
+//! let Step::Start(first) = dispatch.next(now, &house) else { panic!() };
+//! assert_eq!(&*first.model, "small");
+//! let failure = Failure::new(ErrorClass::Overloaded, "try again later");
+//! dispatch.on_event(first.attempt, Event::Failed(&failure), now, &house);
+//!
+//! let Step::Start(second) = dispatch.next(now, &house) else { panic!() };
+//! assert_eq!(&*second.model, "large");
+//! dispatch.on_event(second.attempt, Event::Text("Yes."), now, &house);
+//! dispatch.on_event(second.attempt, Event::End(End { finish: Some("stop"), usage: None }), now, &house);
+//!
+//! let Step::Finished(finished) = dispatch.next(now, &house) else { panic!() };
+//! assert_eq!(finished.trail.attempts.len(), 2);
+//! ```
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -60,7 +60,7 @@ impl Default for DispatchPolicy {
             max_hedges: 1,
             min_hedge_ms: 50,
             max_hedge_micro: None,
-            max_continuations: 2,
+            max_continuations: 3,
             max_continued_bytes: 256 << 10,
             last_resort: LastResort::Try,
             breaker_wait_ms: 1_000,

@@ -142,7 +142,7 @@ impl Breaker {
                 inner
                     .probes
                     .retain(|since| now_ms < since.saturating_add(overdue));
-                if inner.probes.len() < policy.probes as usize {
+                if inner.probes.len() < policy.probes.max(1) as usize {
                     inner.probes.push(now_ms);
                     Ok(permit(true, false))
                 } else if may_force {
@@ -154,6 +154,16 @@ impl Breaker {
             }
         };
         (answer, change)
+    }
+
+    /// Until when no call is let through, if that is so. Takes nothing.
+    pub(super) fn open_until(&self, now_ms: u64) -> Option<(u64, OpenWhy)> {
+        if self.is_closed.load(Ordering::Acquire) {
+            return None;
+        }
+        let inner = self.inner.lock();
+        let is_open = inner.state == BreakerState::Open && now_ms < inner.until_ms;
+        is_open.then_some((inner.until_ms, inner.why))
     }
 
     /// Takes a call back with what became of it.
@@ -204,7 +214,9 @@ impl Inner {
         self.window.count(policy.window_ms, now_ms, failed);
         if permit.is_forced && failed {
             // Whoever overrules it learns from those who did before.
-            let pause = policy.forced_pause_ms << self.forced_failures.min(5);
+            let pause = policy
+                .forced_pause_ms
+                .saturating_mul(1 << self.forced_failures.min(5));
             self.forced_from_ms = now_ms.saturating_add(pause);
             self.forced_failures = self.forced_failures.saturating_add(1);
         } else if !failed {

@@ -324,7 +324,9 @@ impl Cascade {
     /// Makes the next check, or draws the line under those that were made.
     fn check_next(&mut self, now_ms: u64) {
         let money_left = self.money_left();
-        let deadline_ms = self.plan.deadline_ms;
+        let index = self.tries.last().map_or(0, |it| it.rung);
+        // A check that hangs must not take the stronger model's time.
+        let timeout_at_ms = self.time_for(index, now_ms);
         let Phase::Checking {
             open,
             left,
@@ -340,7 +342,7 @@ impl Cascade {
         let task = TaskId(self.tasks);
         self.tasks += 1;
         *open = Some((task, check.clone()));
-        *ends_ms = deadline_ms;
+        *ends_ms = timeout_at_ms;
         let is_dear =
             matches!(&check, Check::Judge { estimate_micro, .. } if *estimate_micro > money_left);
         if is_dear {
@@ -351,7 +353,7 @@ impl Cascade {
             task,
             check,
             answer: answer.unwrap_or_else(|| "".into()),
-            timeout_at_ms: deadline_ms,
+            timeout_at_ms,
         });
     }
 

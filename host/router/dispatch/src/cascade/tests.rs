@@ -215,6 +215,19 @@ fn models_and_checks_that_never_answer_end_at_the_deadline() {
 }
 
 #[test]
+fn a_check_that_hangs_leaves_time_for_the_stronger_model() {
+    let rungs = vec![rung(0, vec![judge(1)]), rung(1, vec![])];
+    let (result, now) = run(
+        plan(rungs),
+        |rung, _, _| Some(format!("{rung}")),
+        |_, _| None,
+    );
+    let (answer, trust) = result.answer().unwrap();
+    assert_eq!((&**answer, trust), ("1", Trust::Unchecked));
+    assert_eq!(now, 9_750);
+}
+
+#[test]
 fn without_rungs_there_is_no_answer() {
     let (result, _) = run(plan(vec![]), |_, _, _| None, |_, _| None);
     assert_eq!(result.answer(), None);

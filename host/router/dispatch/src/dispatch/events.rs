@@ -332,6 +332,7 @@ impl Dispatch {
         gates: &impl Gates,
     ) {
         let candidate = &self.candidates[live.candidate];
+        let is_used = end == AttemptEnd::Answered || self.winner == Some(live.id);
         let settlement = Settlement {
             cost_micro: bill.cost_micro,
             tokens: Some(bill.tokens),
@@ -354,6 +355,7 @@ impl Dispatch {
             reserved_micro: live.reserved_micro,
             cost_micro: bill.cost_micro,
             is_estimate: bill.is_estimate,
+            is_used,
         });
     }
 }

@@ -54,6 +54,8 @@ pub struct AttemptRecord {
     pub cost_micro: u64,
     /// Whether that is guessed from the text.
     pub is_estimate: bool,
+    /// Whether the caller has had anything of it.
+    pub is_used: bool,
 }
 
 /// What every ending tells.
@@ -183,6 +185,12 @@ impl GiveUp {
 }
 
 impl Trail {
+    /// What attempts cost of which the caller has had nothing.
+    pub fn wasted_micro(&self) -> u64 {
+        let unused = self.attempts.iter().filter(|it| !it.is_used);
+        unused.fold(0, |sum, it| it.cost_micro.saturating_add(sum))
+    }
+
     /// Attempts whose failure was of a class.
     pub fn failures(&self, wanted: ErrorClass) -> usize {
         let is_wanted = |it: &&AttemptRecord| matches!(it.end, AttemptEnd::Failed { class, .. } if class == wanted);

@@ -324,6 +324,7 @@ fn a_stream_that_breaks_is_continued_by_another_model() {
     assert_eq!(finished.continuations, 1);
     // What the first had sent is paid for as well.
     assert!(finished.trail.attempts[0].cost_micro > 100);
+    assert_eq!(finished.trail.wasted_micro(), 0);
 }
 
 #[test]
@@ -421,6 +422,7 @@ fn a_critical_request_is_hedged_once_when_its_model_is_slower_than_usual() {
     // The slow one may send a bill for the prompt.
     assert_eq!(finished.trail.attempts[0].cost_micro, 100);
     assert_eq!(finished.trail.cost_micro, 220);
+    assert_eq!(finished.trail.wasted_micro(), 100);
 }
 
 #[test]
@@ -505,7 +507,13 @@ fn the_last_model_is_tried_although_its_breaker_is_open_and_the_outcome_says_so(
         let names = (Arc::from("p1"), Arc::from("a"));
         // It fails for hours, and has come to be left alone for minutes.
         let mut at = NOW - 4_000_000;
-        while !desk.house.breakers.is_open("p1", "a", DEADLINE) || at < NOW - 60_000 {
+        while desk
+            .house
+            .breakers
+            .open_until("p1", "a", DEADLINE)
+            .is_none()
+            || at < NOW - 60_000
+        {
             let (permit, _) = desk.house.breakers.admit(&names.0, &names.1, at, false);
             match permit {
                 Ok(permit) => drop(desk.house.breakers.record(

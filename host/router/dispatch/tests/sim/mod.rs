@@ -14,9 +14,9 @@ use std::sync::Arc;
 
 use polity_dispatch::budget::{AccountId, Period, Scope};
 use polity_dispatch::{
-    Ask, AttemptId, Blocked, BreakerEvent, BreakerState, Candidate, Dispatch, DispatchPolicy, End,
-    ErrorClass, Event, Failure, Gates, Heard, House, Payer, Permit, Price, RequestFacts, Rng,
-    Settlement, Start, Step, Tokens, Usage,
+    Ask, AttemptId, Blocked, BreakerEvent, BreakerState, Candidate, Cause, Dispatch,
+    DispatchPolicy, End, ErrorClass, Event, Failure, Gates, Heard, House, Payer, Permit, Price,
+    Reason, RequestFacts, Rng, Settlement, Start, Step, Tokens, Usage, WhyNot,
 };
 use uuid::Uuid;
 
@@ -363,6 +363,14 @@ impl World<'_> {
                         "an answer that nobody speaks of"
                     );
                     assert_eq!(why.reasons.len(), self.models.len());
+                    // No model is left out without a word, its breaker least of all.
+                    if matches!(
+                        why.cause,
+                        Cause::AllFailed | Cause::AllBlocked | Cause::OverBudget
+                    ) {
+                        let silent = |it: &Reason| it.why == WhyNot::NotReached;
+                        assert!(!why.reasons.iter().any(silent), "{why}");
+                    }
                     *tally.gave_up.entry(format!("{:?}", why.cause)).or_default() += 1;
                     tally.cost_micro += why.trail.cost_micro;
                     return Self::over(it, tally);
