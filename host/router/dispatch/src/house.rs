@@ -79,10 +79,6 @@ impl Gates for House {
             now_ms,
         } = *ask;
         let (plugin, model) = (&candidate.plugin, &candidate.model);
-        if attempt == 0 {
-            self.retries.deposit();
-            self.hedges.deposit();
-        }
         // Asked first without taking anything: most refusals end here.
         if let Some(open) = self.breakers.open_until(plugin, model, now_ms)
             && !force
@@ -116,12 +112,18 @@ impl Gates for House {
         // The breaker comes last, because what it does is an event that must not be lost to a later refusal.
         let (answer, event) = self.breakers.admit(plugin, model, now_ms, force);
         match answer {
-            Ok(breaker) => Ok(Permit {
-                breaker: Some(breaker),
-                limit,
-                reservation: Some(id),
-                event,
-            }),
+            Ok(breaker) => {
+                if attempt == 0 {
+                    self.retries.deposit();
+                    self.hedges.deposit();
+                }
+                Ok(Permit {
+                    breaker: Some(breaker),
+                    limit,
+                    reservation: Some(id),
+                    event,
+                })
+            }
             Err(open) => {
                 give_back(limit);
                 // It was made two lines above.

@@ -10,7 +10,8 @@ pub(super) struct Content {
     chars: u64,
     visible: u64,
     junk: u64,
-    pub(super) has_tool_call: bool,
+    /// A tool call, or anything else that is no text.
+    has_other: bool,
 }
 
 impl Content {
@@ -31,9 +32,9 @@ impl Content {
         self.junk < ENOUGH || self.junk * 2 < self.chars
     }
 
-    pub(super) fn tool_call(&mut self, bytes: u64) {
+    pub(super) fn other(&mut self, bytes: u64) {
         self.bytes = self.bytes.saturating_add(bytes);
-        self.has_tool_call = true;
+        self.has_other = true;
     }
 
     pub(super) fn thinking(&mut self, bytes: u64) {
@@ -42,7 +43,7 @@ impl Content {
 
     /// Whether there is something that a reader could see or use.
     pub(super) fn is_answer(&self) -> bool {
-        self.visible > 0 || self.has_tool_call
+        self.visible > 0 || self.has_other
     }
 }
 
@@ -60,7 +61,7 @@ mod tests {
         let mut content = Content::default();
         assert!(content.text(" \n\t "));
         assert!(!content.is_answer());
-        content.tool_call(0);
+        content.other(0);
         assert!(content.is_answer());
     }
 

@@ -42,11 +42,11 @@ impl Dispatch {
                 self.piece(index, now_ms, gates);
                 self.pass_text(attempt, text)
             }
-            Event::ToolCall(bytes) => {
-                self.live[index].content.tool_call(bytes);
+            Event::ToolCall(bytes) | Event::Data(bytes) => {
+                self.live[index].content.other(bytes);
                 self.piece(index, now_ms, gates);
                 if self.facts.stream {
-                    self.sent.has_tool_call = true;
+                    self.sent.has_other = true;
                 }
                 Heard::Pass
             }
@@ -271,12 +271,12 @@ impl Dispatch {
     /// A stream that was going out broke: another model writes on, or nobody can.
     fn continue_or_close(&mut self) {
         let sent = &self.sent;
-        if !sent.is_visible && !sent.has_tool_call {
+        if !sent.is_visible && !sent.has_other {
             // Nothing that anybody has seen: the next one begins from the beginning.
             return;
         }
         let can = self.facts.may_continue
-            && !sent.has_tool_call
+            && !sent.has_other
             && !sent.is_too_long
             && self.continuations < self.policy.max_continuations;
         if can {

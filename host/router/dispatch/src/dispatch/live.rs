@@ -40,7 +40,10 @@ pub(super) struct Bill {
     pub(super) usage: Option<Usage>,
 }
 
-/// Tokens that any count may be off by.
+/// The most that one answer of a model without prices is believed to cost: a thousand units.
+const DEAREST: u64 = 1_000_000_000;
+
+/// Tokens, or micro-units, that any count may be off by.
 const SLACK: u64 = 4096;
 
 /// Times that a count may exceed what was sent and asked for: tokenisers differ, and so do ways of counting pictures.
@@ -82,9 +85,14 @@ impl Live {
         let is_priced = candidate.price.input > 0 || candidate.price.output > 0;
         if let Some(usage) = said {
             let is_silent = usage.tokens.total() == 0 && usage.cost_micro.is_none();
-            let is_credible = is_credible(usage, guess, facts.max_output_tokens);
+            let listed = candidate.price.cost(usage.tokens);
+            let dearest = match is_priced {
+                true => limit(listed.max(self.reserved_micro)),
+                false => DEAREST,
+            };
+            let is_credible = is_credible(usage, guess, facts.max_output_tokens)
+                && usage.cost_micro.is_none_or(|cost| cost <= dearest);
             if is_credible && !(is_silent && is_priced && billing != Billing::NotBilled) {
-                let listed = candidate.price.cost(usage.tokens);
                 return Bill {
                     cost_micro: usage.cost_micro.unwrap_or(listed),
                     tokens: usage.tokens,
@@ -120,8 +128,11 @@ impl Live {
     }
 }
 
+fn limit(expected: u64) -> u64 {
+    expected.saturating_mul(TIMES).saturating_add(SLACK)
+}
+
 fn is_credible(usage: Usage, guess: Tokens, max_output_tokens: u64) -> bool {
-    let limit = |tokens: u64| tokens.saturating_mul(TIMES).saturating_add(SLACK);
     // Reasoning is counted and not sent, so only an answer with a longest length can be too long.
     let is_short =
         max_output_tokens == 0 || usage.tokens.output <= limit(guess.output.max(max_output_tokens));

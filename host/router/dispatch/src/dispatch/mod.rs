@@ -92,7 +92,8 @@ struct Sent {
     text: String,
     bytes: u64,
     is_visible: bool,
-    has_tool_call: bool,
+    /// Something that is no text, and that nobody can write on after.
+    has_other: bool,
     is_too_long: bool,
 }
 
@@ -379,7 +380,7 @@ impl Dispatch {
             retry_at_ms,
             trail: self.trail.clone(),
         };
-        let end = if self.sent.is_visible || self.sent.has_tool_call {
+        let end = if self.sent.is_visible || self.sent.has_other {
             Step::Broken(Box::new(Broken {
                 sent_bytes: self.sent.bytes,
                 why,

@@ -49,16 +49,9 @@ impl Seam {
             if complete {
                 return (piece[at..].to_owned(), true);
             }
-            self.matching = self
-                .matching
-                .iter()
-                .copied()
-                .filter(|from| {
-                    self.before
-                        .get(*from + length..)
-                        .is_some_and(|rest| rest.starts_with(c))
-                })
-                .collect();
+            let before = &self.before;
+            self.matching
+                .retain(|from| before[*from + length..].starts_with(c));
             if self.matching.is_empty() {
                 let mut out = std::mem::take(&mut self.held);
                 out.push_str(&piece[at..]);

@@ -107,6 +107,8 @@ pub enum Event<'a> {
     Thinking(u64),
     /// A tool call, or a piece of one, of so many bytes.
     ToolCall(u64),
+    /// A piece of an answer that is no text, of so many bytes: a vector, a picture.
+    Data(u64),
     /// The answer has ended.
     End(End<'a>),
     /// The attempt has failed.
