@@ -162,8 +162,8 @@ impl fmt::Display for CostReport {
             "{}     {} ({}.{} %) against the dearest model for everything",
             if saved < 0 { "lost " } else { "saved" },
             money(saved.unsigned_abs()),
-            total.saved_permille().abs() / 10,
-            total.saved_permille().abs() % 10,
+            total.saved_permille().unsigned_abs() / 10,
+            total.saved_permille().unsigned_abs() % 10,
         )?;
         writeln!(
             f,

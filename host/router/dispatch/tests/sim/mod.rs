@@ -396,6 +396,7 @@ impl World<'_> {
         rng: &mut Rng,
         pending: &mut Vec<(u64, Happening)>,
     ) {
+        assert!(start.timeout_at_ms > now && start.timeout_at_ms <= it.deadline);
         let model = &self.models[start.candidate];
         let faults = model.faults;
         let mut tell = |time: u64, told: Told| {
