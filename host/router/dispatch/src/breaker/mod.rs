@@ -213,6 +213,21 @@ impl Breakers {
         readings
     }
 
+    /// Takes over from an earlier run what is open beyond now, so that an empty account or a provider that asked to be
+    /// left alone is not called by every restart.
+    pub fn restore(&self, readings: &[BreakerReading], now_ms: u64) {
+        for reading in readings {
+            let latest = now_ms.saturating_add(self.policy.max_hint_ms);
+            if let Some(BreakerOpen { until_ms, why }) = reading.open
+                && reading.state == BreakerState::Open
+                && until_ms > now_ms
+            {
+                let breaker = self.of(&reading.plugin, &reading.model);
+                breaker.reopen(until_ms.min(latest), why);
+            }
+        }
+    }
+
     /// Forgets the models that are no longer in the catalogue.
     pub fn retain(&self, is_known: impl Fn(&str, &str) -> bool) {
         let mut plugins = self.plugins.write();

@@ -166,6 +166,14 @@ impl Breaker {
         is_open.then_some((inner.until_ms, inner.why))
     }
 
+    /// Stands as it stood before the process was restarted. Everything else has to show itself anew.
+    pub(super) fn reopen(&self, until_ms: u64, why: OpenWhy) {
+        let mut inner = self.inner.lock();
+        inner.enter(BreakerState::Open);
+        (inner.until_ms, inner.why, inner.openings) = (until_ms, why, 1);
+        self.is_closed.store(false, Ordering::Release);
+    }
+
     /// Takes a call back with what became of it.
     pub(super) fn record(
         &self,

@@ -148,6 +148,21 @@ fn a_forced_call_that_succeeds_brings_the_model_back() {
 }
 
 #[test]
+fn a_restart_does_not_forget_who_asked_to_be_left_alone() {
+    let mut one = One::new();
+    one.call(Verdict::OpenUntil(900_000, OpenWhy::SpendCap), 10);
+    let text = serde_json::to_string(&one.breakers.read(20)).unwrap();
+    let mut again = One::new();
+    let readings: Vec<BreakerReading> = serde_json::from_str(&text).unwrap();
+    again.breakers.restore(&readings, 30);
+    let open = again.admit(899_999, false).unwrap_err();
+    assert_eq!((open.until_ms, open.why), (900_000, OpenWhy::SpendCap));
+    again.call(Verdict::Success, 900_000);
+    again.call(Verdict::Success, 900_000);
+    assert_eq!(again.events, [(Open, HalfOpen), (HalfOpen, Closed)]);
+}
+
+#[test]
 fn models_that_are_gone_are_forgotten() {
     let one = One::opened();
     assert_eq!(one.breakers.read(0).len(), 1);

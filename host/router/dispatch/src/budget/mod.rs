@@ -98,6 +98,13 @@ struct Open {
 
 const FIRST_SWEEP: usize = 1024;
 
+impl ReservationId {
+    /// The name under which the reservation is stored while it is open.
+    pub fn key(&self) -> String {
+        format!("reservation/{}/{}", self.request, self.attempt)
+    }
+}
+
 impl Budgets {
     /// Nothing spent yet.
     pub fn new(rules: BudgetRules) -> Self {

@@ -1,5 +1,8 @@
 //! What has come of an attempt's answer, and whether it is one.
 
+/// Blanks in a row after which a model is taken to be caught in a loop of them, as some are when they write JSON.
+const ENDLESS: u64 = 2_000;
+
 /// Junk below this many characters is an accident of cutting text into pieces.
 const ENOUGH: u64 = 8;
 
@@ -10,14 +13,21 @@ pub(super) struct Content {
     chars: u64,
     visible: u64,
     junk: u64,
+    /// Blanks since the last visible character.
+    blanks: u64,
     /// A tool call, or anything else that is no text.
     has_other: bool,
 }
 
 impl Content {
-    /// Counts a piece of text. False where the text so far is not one: mostly characters that no writer uses.
+    /// Counts a piece of text. False where the text so far is not one: mostly characters that no writer uses, or blanks
+    /// without end.
     pub(super) fn text(&mut self, piece: &str) -> bool {
         self.bytes += piece.len() as u64;
+        self.blanks = match piece.trim_end() {
+            "" => self.blanks + piece.len() as u64,
+            text => (piece.len() - text.len()) as u64,
+        };
         if piece.is_ascii() && piece.bytes().all(|byte| byte >= b' ' && byte != 0x7f) {
             // Nearly every piece.
             self.chars += piece.len() as u64;
@@ -29,7 +39,7 @@ impl Content {
                 self.junk += u64::from(is_junk(c));
             }
         }
-        self.junk < ENOUGH || self.junk * 2 < self.chars
+        self.blanks < ENDLESS && (self.junk < ENOUGH || self.junk * 2 < self.chars)
     }
 
     pub(super) fn other(&mut self, bytes: u64) {
@@ -63,6 +73,16 @@ mod tests {
         assert!(!content.is_answer());
         content.other(0);
         assert!(content.is_answer());
+    }
+
+    #[test]
+    fn blanks_without_end_are_no_text() {
+        let mut content = Content::default();
+        assert!(content.text("{\"a\": 1,"));
+        assert!((0..1999).all(|_| content.text("\n")));
+        assert!(!content.text("\n"));
+        let mut content = Content::default();
+        assert!((0..99).all(|_| content.text(&" ".repeat(1000)) && content.text(".")));
     }
 
     #[test]
