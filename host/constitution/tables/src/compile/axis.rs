@@ -143,6 +143,17 @@ impl Axis {
         &self.points
     }
 
+    /// The texts that cells name, where no order is asked of them.
+    pub(crate) fn listed(&self) -> Vec<&str> {
+        if self.ordered {
+            return Vec::new();
+        }
+        self.points
+            .iter()
+            .filter_map(|point| text(Some(point)))
+            .collect()
+    }
+
     /// The rank of a value; nothing where the column may not take it.
     pub fn rank(&self, value: &Value) -> Option<u32> {
         match value {

@@ -268,12 +268,12 @@ fn ill_typed(pointer: &str, value: &Value, kind: Kind) -> Fault {
             format!("write {text} without quotation marks, if that is a number")
         }
         (_, Kind::String) => format!("put quotation marks round {value}"),
-        _ => format!("compare with a {kind}, or change the column's \"typeRef\""),
+        _ => format!("write a value of the type {kind}, or change the column's \"typeRef\""),
     };
     Fault::new(
         "ill-typed-cell",
         pointer.to_owned(),
-        format!("{value} cannot be compared with a {kind} in this way"),
+        format!("{value} does not fit a column of the type {kind}"),
         fix,
     )
 }

@@ -19,7 +19,8 @@ pub use ranks::Ranks;
 pub(crate) use index::Index;
 
 use crate::decision::DecisionTable;
-use crate::feel::{Expr, SyntaxError};
+use crate::document::suggest;
+use crate::feel::SyntaxError;
 use crate::table::{Aggregation, HitPolicy, Table};
 
 /// What is wrong with one part of a table.
@@ -112,23 +113,25 @@ pub(crate) fn compile(table: Arc<Table>, options: &Options) -> Result<DecisionTa
     let mut columns = Vec::with_capacity(table.inputs.len());
     for at in 0..table.inputs.len() {
         match Column::compile(&table, at, &names, options.lenient) {
-            Ok(column) => columns.push(column),
+            Ok(column) => columns.push((at, column)),
             Err(more) => faults.extend(more),
         }
     }
     let mut outputs = Vec::with_capacity(table.outputs.len());
     for at in 0..table.outputs.len() {
         match OutputColumn::compile(&table, at, &names, options.lenient) {
-            Ok(output) => outputs.push(output),
+            Ok(output) => outputs.push((at, output)),
             Err(more) => faults.extend(more),
         }
     }
-    if faults.is_empty() && !options.lenient {
-        faults.extend(names_known(&columns, &outputs));
+    if !options.lenient {
+        faults.extend(names_known(&table, &columns, &outputs));
     }
     if !faults.is_empty() {
         return Err(faults);
     }
+    let columns: Vec<Column> = columns.into_iter().map(|(_, column)| column).collect();
+    let outputs = outputs.into_iter().map(|(_, output)| output).collect();
     let cells: Vec<_> = columns
         .iter()
         .map(|column| {
@@ -254,57 +257,102 @@ fn shape(table: &Table) -> Vec<Fault> {
 }
 
 /// Every name that an expression uses must be an input of the table, because only inputs are checked.
-fn names_known(columns: &[Column], outputs: &[OutputColumn]) -> Vec<Fault> {
-    let known: BTreeSet<&str> = columns
+fn names_known(
+    table: &Table,
+    columns: &[(usize, Column)],
+    outputs: &[(usize, OutputColumn)],
+) -> Vec<Fault> {
+    let known: BTreeSet<&str> = table
+        .inputs
         .iter()
-        .filter_map(|column| column.path.as_deref())
-        .filter_map(|path| path.first())
-        .map(|name| &**name)
+        .flat_map(|input| {
+            [
+                input.source(),
+                input.source().split('.').next().unwrap_or_default(),
+            ]
+        })
         .collect();
     let mut faults = Vec::new();
-    let mut check = |pointer: String, expr: &Expr| {
-        let mut unknown = None;
-        expr.each_name(&mut |name| {
-            if name != "?" && name != "item" && !known.contains(name) {
-                unknown.get_or_insert(name.to_owned());
-            }
-        });
-        if let Some(name) = unknown {
-            let quoted: Vec<_> = known.iter().map(|name| format!("\"{name}\"")).collect();
-            faults.push(Fault::new(
-                "unknown-name",
-                pointer,
-                format!("\"{name}\" is no input of this table"),
-                format!(
-                    "put quotation marks round it if it is a text, or add it to the inputs ({})",
-                    quoted.join(", ")
-                ),
-            ));
-        }
-    };
-    for (at, column) in columns.iter().enumerate() {
+    for (at, column) in columns {
         for (row, cell) in column.cells.iter().enumerate() {
+            let mut unknown = BTreeSet::new();
             for test in &cell.tests {
-                let mut names = Vec::new();
-                test.each_name(&mut |name| names.push(name));
-                for name in names {
-                    check(
-                        format!("/rules/{row}/inputEntries/{at}"),
-                        &Expr::Name(Arc::from(name)),
-                    );
-                }
+                test.each_name(&mut |name| {
+                    if !is_known(&known, name) {
+                        unknown.insert(name.to_owned());
+                    }
+                });
             }
+            let listed = column.axis.listed();
+            let pointer = format!("/rules/{row}/inputEntries/{at}");
+            faults.extend(
+                unknown
+                    .iter()
+                    .map(|name| unknown_name(pointer.clone(), name, &listed)),
+            );
         }
     }
-    for (at, output) in outputs.iter().enumerate() {
-        for (row, answer) in output.answers.iter().enumerate() {
-            if let Answer::Computed(expr) = answer {
-                check(format!("/rules/{row}/outputEntries/{at}"), expr);
-            }
-        }
-        if let Some(Answer::Computed(expr)) = &output.default {
-            check(format!("/outputs/{at}/defaultOutputEntry"), expr);
+    for (at, output) in outputs {
+        let listed: Vec<&str> = output
+            .listed
+            .iter()
+            .filter_map(|value| match value {
+                crate::value::Value::String(text) => Some(&**text),
+                _ => None,
+            })
+            .collect();
+        let answers = output.answers.iter().enumerate();
+        let places = answers
+            .map(|(row, answer)| (format!("/rules/{row}/outputEntries/{at}"), answer))
+            .chain(
+                output
+                    .default
+                    .iter()
+                    .map(|answer| (format!("/outputs/{at}/defaultOutputEntry"), answer)),
+            );
+        for (pointer, answer) in places {
+            let Answer::Computed(expr) = answer else {
+                continue;
+            };
+            let mut unknown = BTreeSet::new();
+            expr.each_name(&mut |name| {
+                if !is_known(&known, name) {
+                    unknown.insert(name.to_owned());
+                }
+            });
+            faults.extend(
+                unknown
+                    .iter()
+                    .map(|name| unknown_name(pointer.clone(), name, &listed)),
+            );
         }
     }
     faults
+}
+
+fn is_known(known: &BTreeSet<&str>, name: &str) -> bool {
+    name == "?" || name == "item" || known.contains(name)
+}
+
+fn unknown_name(pointer: String, name: &str, listed: &[&str]) -> Fault {
+    if listed.is_empty() {
+        return Fault::new(
+            "unknown-name",
+            pointer,
+            format!("\"{}\" is no input of this table", short(name)),
+            format!(
+                "put quotation marks round it if it is a text (\\\"{}\\\" in JSON), or add it to the inputs",
+                short(name)
+            ),
+        );
+    }
+    Fault::new(
+        "unlisted-value",
+        pointer,
+        format!(
+            "\"{}\" is neither an allowed value of this column nor an input of this table",
+            short(name)
+        ),
+        suggest::fix(name, "value", listed.iter().copied()),
+    )
 }

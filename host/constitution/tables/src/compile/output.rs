@@ -154,8 +154,8 @@ fn misfit(value: &Value, kind: Kind, listed: &[Value], pointer: &str) -> Option<
         return Some(Fault::new(
             "ill-typed-cell",
             pointer.to_owned(),
-            format!("{value} is no {kind}"),
-            format!("write a {kind}, or change the output's \"typeRef\""),
+            format!("{value} does not fit an output of the type {kind}"),
+            format!("write a value of the type {kind}, or change the output's \"typeRef\""),
         ));
     }
     if !listed.is_empty() && !listed.iter().any(|known| known.equals(value) == Some(true)) {
