@@ -5,7 +5,7 @@ use std::error::Error;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use polity_lint::{Limits, count_gaps, count_overlaps, lint_table};
+use polity_lint::{Limits, count_gaps, count_overlaps, diff, lint_table};
 use polity_tables::DecisionTable;
 use serde_json::{Value, json};
 
@@ -91,7 +91,7 @@ fn best<T>(runs: usize, mut work: impl FnMut() -> T) -> Duration {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let limits = Limits::default();
-    println!("rows x columns | overlaps | ms | gaps | ms | all checks, ms");
+    println!("rows x columns | overlaps | ms | gaps | ms | all checks, ms | one row amended, ms");
     for (rows, columns) in [(500, 3), (1_500, 3), (1_500, 7), (1_500, 15), (5_000, 10)] {
         let text = table(rows, columns).to_string();
         let table =
@@ -100,8 +100,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         let pairs = best(5, || count_overlaps(&table, &limits));
         let open = best(5, || count_gaps(&table, &limits));
         let all = best(2, || lint_table(&table, &limits));
+        let mut amended: Value = serde_json::from_str(&text)?;
+        amended["rules"][rows / 2]["outputEntries"][0] = json!("\"amended\"");
+        let amended = DecisionTable::load("bench.json", &amended.to_string())
+            .map_err(|problems| problems[0].to_string())?;
+        let changed = diff(&table, &amended, &limits)?;
+        if changed.changes.is_empty() || !changed.complete {
+            return Err("the amendment was not found".into());
+        }
+        let compare = best(3, || diff(&table, &amended, &limits));
         println!(
-            "{rows} x {columns} | {}{} | {:.1} | {}{} | {:.1} | {:.1}",
+            "{rows} x {columns} | {}{} | {:.1} | {}{} | {:.1} | {:.1} | {:.1}",
             overlaps.overlaps,
             if overlaps.complete { "" } else { "+" },
             pairs.as_secs_f64() * 1e3,
@@ -109,6 +118,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             if gaps.complete { "" } else { "+" },
             open.as_secs_f64() * 1e3,
             all.as_secs_f64() * 1e3,
+            compare.as_secs_f64() * 1e3,
         );
     }
     Ok(())

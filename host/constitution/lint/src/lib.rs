@@ -27,6 +27,7 @@
 mod boxes;
 mod code;
 mod density;
+mod diff;
 mod edit;
 mod finding;
 mod report;
@@ -37,6 +38,7 @@ pub mod render;
 
 pub use code::Code;
 pub use density::{Density, Saving};
+pub use diff::{Change, DiffError, Direction, TableDiff, diff};
 pub use edit::{Edit, Misplaced, Suggestion};
 pub use finding::{Finding, Severity};
 pub use report::{Report, Sources};

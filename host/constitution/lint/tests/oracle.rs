@@ -9,8 +9,11 @@ use serde_json::{Value, json};
 #[derive(Clone, Debug)]
 struct Small {
     policy: &'static str,
-    rows: Vec<(Side, Side, Vec<u8>, Option<bool>, u8)>,
+    rows: Vec<Row>,
 }
+
+/// Two intervals, categories, a truth value and an answer.
+type Row = (Side, Side, Vec<u8>, Option<bool>, u8);
 
 /// An interval with open or closed ends; none for `-`.
 type Side = Option<(i8, bool, i8, bool)>;

@@ -214,6 +214,11 @@ impl DecisionTable {
         &self.outputs
     }
 
+    /// Whether inputs may be null because the table came from elsewhere, and not because it says so.
+    pub fn assumes_nulls(&self) -> bool {
+        self.lenient
+    }
+
     /// Asks the table.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ mod pairs;
 use polity_tables::{DecisionTable, Ranks};
 
 pub(crate) use merge::merged;
-pub(crate) use open::{Budget, Open, open};
+pub(crate) use open::{Budget, Open, open, split};
 pub(crate) use pairs::pairs;
 
 /// Up to this many ranks, a side is a set of bits; beyond, an interval.
@@ -31,6 +31,8 @@ pub(crate) struct Dim {
     pub(crate) bits: bool,
     /// Whether neighbouring ranks hold neighbouring values.
     pub(crate) ordered: bool,
+    /// Whether the last rank is null, which has no neighbour.
+    pub(crate) null: bool,
 }
 
 /// A side of a box: bits, or the first rank in the upper half and the last in the lower.
@@ -46,17 +48,46 @@ pub(crate) struct Boxes {
 }
 
 impl Dim {
-    pub(crate) fn new(ranks: u32, ordered: bool) -> Self {
+    pub(crate) fn new(ranks: u32, ordered: bool, null: bool) -> Self {
         Self {
             ranks,
             bits: ranks <= BITS,
             ordered,
+            null,
         }
+    }
+
+    /// Whether null is in it beside values, but not all of them.
+    fn mixes_null(self, side: Side) -> bool {
+        let has_null = if self.bits {
+            side >> (self.ranks - 1) & 1 == 1
+        } else {
+            last(side) == self.ranks - 1
+        };
+        self.ordered && self.null && has_null && side != self.full() && self.len(side) > 1
+    }
+
+    /// Whether null is all there is in it.
+    pub(crate) fn only_null(self, side: Side) -> bool {
+        self.null && self.any(side) == self.ranks - 1
     }
 
     /// The side as sides without a hole, where neighbouring ranks hold neighbouring values.
     pub(crate) fn runs(self, side: Side) -> Vec<Side> {
-        if !self.bits || !self.ordered {
+        if !self.ordered {
+            return vec![side];
+        }
+        if self.mixes_null(side) {
+            let (values, null) = if self.bits {
+                let null = 1 << (self.ranks - 1);
+                (side & !null, null)
+            } else {
+                let null = self.ranks - 1;
+                (interval(first(side), null - 1), interval(null, null))
+            };
+            return self.runs(values).into_iter().chain([null]).collect();
+        }
+        if !self.bits {
             return vec![side];
         }
         let mut runs = Vec::new();
@@ -79,12 +110,14 @@ impl Dim {
     pub(crate) fn joined(self, a: Side, b: Side) -> Option<Side> {
         if !self.bits {
             let (low, high) = if first(a) <= first(b) { (a, b) } else { (b, a) };
-            return (last(low) + 1 == first(high)).then(|| interval(first(low), last(high)));
+            let both = interval(first(low), last(high));
+            let joined = last(low) + 1 == first(high) && !self.mixes_null(both);
+            return joined.then_some(both);
         }
         let both = a | b;
         let run = both >> both.trailing_zeros();
         let whole = run & run.wrapping_add(1) == 0;
-        (whole || !self.ordered).then_some(both)
+        ((whole || !self.ordered) && !self.mixes_null(both)).then_some(both)
     }
 
     pub(crate) fn full(self) -> Side {
@@ -181,7 +214,13 @@ impl Space {
             dims: table
                 .columns()
                 .iter()
-                .map(|column| Dim::new(column.axis.count(), column.axis.is_ordered()))
+                .map(|column| {
+                    Dim::new(
+                        column.axis.count(),
+                        column.axis.is_ordered(),
+                        column.axis.null().is_some(),
+                    )
+                })
                 .collect(),
         }
     }

@@ -140,3 +140,54 @@ fn cuts(dim: Dim, side: Side, model: Side) -> impl Iterator<Item = (Side, Side)>
     }
     found.into_iter().flatten()
 }
+
+/// Splits the space until no part is cut by the border of a box. Parts whose boxes `settle` the matter are left out; so are,
+/// when the budget is spent, those that were not reached, and then the flag is false.
+pub(crate) fn split(
+    space: &Space,
+    boxes: &Boxes,
+    nodes: usize,
+    settle: &dyn Fn(&mut dyn Iterator<Item = u32>) -> bool,
+) -> (Vec<Vec<Side>>, bool) {
+    let mut found = Vec::new();
+    let mut left = nodes;
+    let mut arena: Vec<u32> = (0..boxes.len() as u32).collect();
+    let mut parts = vec![Part {
+        sides: space.full(),
+        from: 0,
+        to: arena.len(),
+    }];
+    while let Some(part) = parts.pop() {
+        if left == 0 {
+            return (found, false);
+        }
+        left -= 1;
+        arena.truncate(part.to);
+        for index in part.from..part.to {
+            let at = arena[index];
+            if space.touches(boxes.sides(at as usize), &part.sides) {
+                arena.push(at);
+            }
+        }
+        let (from, to) = (part.to, arena.len());
+        if settle(&mut arena[from..to].iter().copied()) {
+            continue;
+        }
+        let cutting: Vec<u32> = arena[from..to]
+            .iter()
+            .copied()
+            .filter(|at| !space.covers(boxes.sides(*at as usize), &part.sides))
+            .collect();
+        match cut(space, &part.sides, boxes, &cutting) {
+            Some((at, low, high)) => {
+                for side in [low, high] {
+                    let mut sides = part.sides.clone();
+                    sides[at] = side;
+                    parts.push(Part { sides, from, to });
+                }
+            }
+            None => found.push(part.sides),
+        }
+    }
+    (found, true)
+}

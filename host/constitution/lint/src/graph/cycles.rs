@@ -15,8 +15,10 @@ pub(super) fn unbounded(graph: &ProcessGraph, net: &Net) -> Vec<Finding> {
     let mut findings = Vec::new();
     for group in components(net, &holds) {
         let path = a_cycle(net, &group, &holds);
+        // Of a long loop its beginning is enough to find it.
         let names: Vec<String> = path
             .iter()
+            .take(8)
             .map(|at| format!("\"{}\"", graph.tasks[*at].name))
             .collect();
         let task = &graph.tasks[path[0]];
@@ -25,14 +27,14 @@ pub(super) fn unbounded(graph: &ProcessGraph, net: &Net) -> Vec<Finding> {
             task.place.clone(),
             format!(
                 "{} run in a loop that has neither a bound nor a wait",
-                names.join(" → ")
+                names.join(" → ") + if path.len() > 8 { " → …" } else { "" }
             ),
         )
         .witness(witness(graph, &path))
         .suggest(Suggestion::words(
             "count the rounds and leave after the last, or wait in the loop",
         ));
-        for at in &path[1..] {
+        for at in path.iter().take(8).skip(1) {
             finding = finding.related(
                 graph.tasks[*at].place.clone(),
                 format!("\"{}\" belongs to the loop", graph.tasks[*at].name),

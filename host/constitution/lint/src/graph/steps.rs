@@ -1,5 +1,7 @@
 //! Checks of single tasks and edges.
 
+use std::collections::HashSet;
+
 use super::paths::Net;
 use super::process::{ProcessGraph, Target};
 use crate::code::Code;
@@ -8,18 +10,18 @@ use crate::finding::{Finding, Severity};
 
 /// Edges that lead nowhere, or where they may not.
 pub(super) fn targets(graph: &ProcessGraph) -> Vec<Finding> {
+    let names: HashSet<(&str, &str)> = graph
+        .tasks
+        .iter()
+        .map(|task| (task.scope.as_str(), task.name.as_str()))
+        .collect();
+    let ids: HashSet<&str> = graph.tasks.iter().map(|task| task.id.as_str()).collect();
     let mut findings = Vec::new();
     for task in &graph.tasks {
         for edge in &task.edges {
             let (known, name) = match &edge.to {
-                Target::Name(name) => (
-                    graph
-                        .tasks
-                        .iter()
-                        .any(|other| other.scope == task.scope && other.name == *name),
-                    name,
-                ),
-                Target::Id(id) => (graph.tasks.iter().any(|other| other.id == *id), id),
+                Target::Name(name) => (names.contains(&(task.scope.as_str(), name.as_str())), name),
+                Target::Id(id) => (ids.contains(id.as_str()), id),
                 Target::End => continue,
             };
             if known {
@@ -79,18 +81,23 @@ pub(super) fn unreachable(graph: &ProcessGraph, net: &Net) -> Vec<Finding> {
         )];
     }
     let before = net.reach(|_, _| true);
+    let unreached: Vec<_> = graph
+        .tasks
+        .iter()
+        .zip(&before)
+        .filter(|(_, before)| before.is_none())
+        .map(|(task, _)| task)
+        .collect();
     let mut findings: Vec<Finding> = Vec::new();
     for (at, task) in graph.tasks.iter().enumerate() {
+        if before[at].is_some() {
+            continue;
+        }
         // Of a block that is not reached, the block itself is said; what stands in it follows.
         let inside = |outer: &super::process::Task| {
-            task.id != outer.id && task.scope.starts_with(outer.id.as_str()) && !outer.id.is_empty()
+            task.id != outer.id && !outer.id.is_empty() && task.scope.starts_with(outer.id.as_str())
         };
-        let outer_said = graph
-            .tasks
-            .iter()
-            .enumerate()
-            .any(|(other, outer)| before[other].is_none() && inside(outer));
-        if before[at].is_none() && !outer_said {
+        if !unreached.iter().any(|outer| inside(outer)) {
             findings.push(
                 Finding::new(
                     Code::UnreachableTask,

@@ -124,7 +124,8 @@ fn differ(
     })
 }
 
-fn joint(a: &Table, b: &Table) -> Option<(Table, usize)> {
+/// The rows of two tables in one, those of the second from the number that is returned.
+pub(crate) fn joint(a: &Table, b: &Table) -> Option<(Table, usize)> {
     let mut inputs: Vec<Input> = a.inputs.clone();
     let mut places: BTreeMap<usize, usize> = BTreeMap::new();
     for (at, input) in b.inputs.iter().enumerate() {

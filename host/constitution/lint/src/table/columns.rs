@@ -126,6 +126,10 @@ fn differing(sheet: &Sheet<'_>) -> Vec<bool> {
             matters[at] |= sides[at] != full[at];
         }
     }
+    // Beyond this, comparing all pairs takes longer than a reader waits.
+    if sheet.may.len() > 6_000 {
+        return vec![true; width];
+    }
     // Two rows that are apart in one column alone are kept apart by it.
     let boxes: &Boxes = &sheet.may;
     let unique = sheet.table.table().hit_policy == HitPolicy::Unique;

@@ -1,6 +1,6 @@
 //! Inputs that no row answers.
 
-use polity_tables::Entry;
+use polity_tables::{Entry, Status};
 use serde_json::Value as Json;
 
 use super::Sheet;
@@ -45,8 +45,11 @@ pub(super) fn gaps(sheet: &Sheet<'_>) -> Vec<Finding> {
         .sort_by(|a, b| sheet.space.share(b).total_cmp(&sheet.space.share(a)));
     let mut findings = Vec::new();
     for sides in found.boxes.iter().take(sheet.limits.listed) {
+        let witness = sheet.witness(sides);
         let maybe = dynamic
-            && (0..sheet.may.len()).any(|at| sheet.space.touches(sheet.may.sides(at), sides));
+            && (0..sheet.may.len()).any(|at| sheet.space.touches(sheet.may.sides(at), sides))
+            && sheet.table.decide(&witness).map(|decision| decision.status)
+                != Ok(Status::Undecided);
         let words = sheet.in_words(sides);
         let message = if maybe {
             format!("no row is certain to answer {words}")
@@ -54,19 +57,28 @@ pub(super) fn gaps(sheet: &Sheet<'_>) -> Vec<Finding> {
             format!("no row answers {words}")
         };
         let blank = vec![Entry("null".to_owned()); table.outputs.len()];
-        let mut finding = Finding::new(Code::Gap, sheet.place("/rules"), message)
-            .witness(sheet.witness(sides))
-            .suggest(
-                Suggestion::edits(
-                    "add this row and fill in its answer",
-                    vec![Edit::Add {
-                        path: "/rules/-".to_owned(),
-                        value: sheet.row(sides, blank, None),
-                    }],
-                )
-                .to_fill_in(),
-            );
-        if maybe || !table.hit_policy.is_single() {
+        let mut finding = Finding::new(Code::Gap, sheet.place("/rules"), message).suggest(
+            Suggestion::edits(
+                "add this row and fill in its answer",
+                vec![Edit::Add {
+                    path: "/rules/-".to_owned(),
+                    value: sheet.row(sides, blank, None),
+                }],
+            )
+            .to_fill_in(),
+        );
+        // Where nobody said that an input may be missing, that it is not answered then is a lesser matter.
+        let assumed = sheet.table.assumes_nulls()
+            && sheet
+                .space
+                .dims
+                .iter()
+                .zip(sides)
+                .any(|(dim, side)| dim.only_null(*side));
+        if !maybe {
+            finding = finding.witness(witness);
+        }
+        if maybe || assumed || !table.hit_policy.is_single() {
             finding = finding.severity(Severity::Note);
         }
         findings.push(finding);

@@ -1,5 +1,6 @@
 //! Rows that say one thing in pieces.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use polity_tables::HitPolicy;
@@ -30,10 +31,12 @@ pub(crate) fn groups(sheet: &Sheet<'_>) -> Vec<Group> {
             })
         })
         .collect();
+    // Comparing with all rows between is quadratic for each join; what is not compared is not joined.
+    let left = Cell::new(sheet.limits.nodes);
     loop {
         let before = groups.len();
         for at in 0..sheet.space.dims.len() {
-            groups = along(sheet, at, groups);
+            groups = along(sheet, at, groups, &left);
         }
         if groups.len() == before {
             groups.sort_by_key(|group| group.rows[0]);
@@ -42,7 +45,7 @@ pub(crate) fn groups(sheet: &Sheet<'_>) -> Vec<Group> {
     }
 }
 
-fn along(sheet: &Sheet<'_>, at: usize, groups: Vec<Group>) -> Vec<Group> {
+fn along(sheet: &Sheet<'_>, at: usize, groups: Vec<Group>, left: &Cell<usize>) -> Vec<Group> {
     let mut alike: HashMap<(u32, Vec<Side>), Vec<Group>> = HashMap::new();
     for group in groups {
         let mut key = group.sides.clone();
@@ -60,7 +63,7 @@ fn along(sheet: &Sheet<'_>, at: usize, groups: Vec<Group>) -> Vec<Group> {
             continue;
         };
         for next in alike {
-            if let Some(side) = joined(sheet, at, &current, &next) {
+            if let Some(side) = joined(sheet, at, &current, &next, left) {
                 current.sides[at] = side;
                 current.rows.extend(next.rows);
                 current.rows.sort_unstable();
@@ -75,7 +78,7 @@ fn along(sheet: &Sheet<'_>, at: usize, groups: Vec<Group>) -> Vec<Group> {
     kept
 }
 
-fn joined(sheet: &Sheet<'_>, at: usize, a: &Group, b: &Group) -> Option<Side> {
+fn joined(sheet: &Sheet<'_>, at: usize, a: &Group, b: &Group, left: &Cell<usize>) -> Option<Side> {
     let dim = sheet.space.dims[at];
     let (x, y) = (a.sides[at], b.sides[at]);
     // Rows that overlap are another finding, and where all rows count joining them would change the answer.
@@ -84,15 +87,11 @@ fn joined(sheet: &Sheet<'_>, at: usize, a: &Group, b: &Group) -> Option<Side> {
     }
     // `[1..5], [7..9]` in one cell is shorter, but not clearer than two rows.
     let side = dim.joined(x, y)?;
-    let null = sheet.table.columns()[at].axis.null();
-    if dim.ordered && null.is_some_and(|null| dim.ranks(side).contains(null)) {
-        return None;
-    }
-    order_allows(sheet, a, b).then_some(side)
+    order_allows(sheet, a, b, left).then_some(side)
 }
 
 /// Where the order of rows counts, the later may move up only past rows that it has nothing in common with.
-fn order_allows(sheet: &Sheet<'_>, a: &Group, b: &Group) -> bool {
+fn order_allows(sheet: &Sheet<'_>, a: &Group, b: &Group, left: &Cell<usize>) -> bool {
     let policy = sheet.table.table().hit_policy;
     let counts = match policy {
         HitPolicy::Unique | HitPolicy::Any => false,
@@ -103,6 +102,16 @@ fn order_allows(sheet: &Sheet<'_>, a: &Group, b: &Group) -> bool {
         return true;
     }
     let top = a.rows[0].min(b.rows[0]);
+    let span: usize = a
+        .rows
+        .iter()
+        .chain(&b.rows)
+        .map(|row| (row - top) as usize)
+        .sum();
+    if span > left.get() {
+        return false;
+    }
+    left.set(left.get() - span);
     a.rows.iter().chain(&b.rows).all(|moved| {
         let own = sheet.may.of_row(*moved);
         (top..*moved)
@@ -154,7 +163,7 @@ fn finding(sheet: &Sheet<'_>, group: &Group) -> Finding {
                 .as_deref()
         })
         .collect();
-    if notes.len() > 1 {
+    if notes.len() > 1 && notes.iter().map(|note| note.len() + 2).sum::<usize>() < 2000 {
         row["annotation"] = Json::String(notes.join("; "));
     }
     let mut edits = vec![Edit::Replace {

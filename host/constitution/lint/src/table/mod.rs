@@ -15,6 +15,7 @@ use crate::code::Code;
 use crate::finding::Finding;
 
 pub use across::across;
+pub(crate) use across::joint;
 pub(crate) use merging::groups;
 pub(crate) use sheet::Sheet;
 

@@ -7,7 +7,7 @@ use super::Sheet;
 use crate::boxes::{Budget, open};
 use crate::code::Code;
 use crate::edit::{Edit, Suggestion};
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 
 pub(super) fn null_approves(sheet: &Sheet<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -19,7 +19,7 @@ pub(super) fn null_approves(sheet: &Sheet<'_>) -> Vec<Finding> {
         let rows: Vec<u32> = (0..sheet.rows() as u32)
             .filter(|row| {
                 let cell = &column.cells[*row as usize];
-                cell.may.contains(null) && !cell.names_null && permits(sheet, *row)
+                cell.must.contains(null) && !cell.names_null && permits(sheet, *row)
             })
             .filter(|row| decides(sheet, at, null, *row))
             .collect();
@@ -37,6 +37,11 @@ pub(super) fn null_approves(sheet: &Sheet<'_>) -> Vec<Finding> {
                 value: "not(null)".into(),
             })
             .collect();
+        let severity = if sheet.table.assumes_nulls() {
+            Severity::Note
+        } else {
+            Severity::Warning
+        };
         findings.push(
             Finding::new(
                 Code::NullApproves,
@@ -49,6 +54,7 @@ pub(super) fn null_approves(sheet: &Sheet<'_>) -> Vec<Finding> {
                     column.label
                 ),
             )
+            .severity(severity)
             .witness(sheet.witness(&sides))
             .suggest(Suggestion::edits(
                 format!(

@@ -1,6 +1,6 @@
 //! Rows that match one input together, where the hit policy has no use for that.
 
-use polity_tables::HitPolicy;
+use polity_tables::{DecideError, HitPolicy};
 
 use super::Sheet;
 use crate::boxes::{Side, pairs};
@@ -141,10 +141,23 @@ fn finding(
         finding = finding.severity(Severity::Error);
     }
     if !certain {
-        finding
-            .message
-            .push_str(", unless their other conditions exclude each other");
-        finding = finding.severity(Severity::Note);
+        // What ranks cannot say, asking can: the example either shows the clash or shows nothing.
+        let shown = finding
+            .witness
+            .as_ref()
+            .map(|witness| sheet.table.decide(witness));
+        if !matches!(
+            shown,
+            Some(Err(
+                DecideError::NotUnique { .. } | DecideError::Disagree { .. }
+            ))
+        ) {
+            finding
+                .message
+                .push_str(", unless their other conditions exclude each other");
+            finding.witness = None;
+            finding = finding.severity(Severity::Note);
+        }
     }
     Some(match cure {
         Some(cure) if certain => finding.suggest(cure),

@@ -4,7 +4,7 @@
 use super::ranks::Ranks;
 
 /// No index is larger; columns that do not fit are checked row by row.
-const MAX_WORDS: usize = 8 << 20;
+const MAX_WORDS: usize = 4 << 20;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Index {
