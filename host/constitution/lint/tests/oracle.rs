@@ -1,6 +1,6 @@
 //! The linter against brute force: on small tables every class of inputs is asked, by the table itself and not by boxes.
 
-use polity_lint::{Code, Finding, Limits, lint_table};
+use polity_lint::{Code, Finding, Limits, diff, lint_table};
 use polity_tables::{DecideError, DecisionTable, Status};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -216,6 +216,41 @@ proptest! {
             for input in inputs() {
                 prop_assert!(kept(&input), "{input}: {finding:?}\n{}", edited.to_terminal());
             }
+        }
+    }
+
+    #[test]
+    fn versions_differ_where_asking_both_shows_it_and_nowhere_else(old in small(&["FIRST", "UNIQUE", "PRIORITY"]), new in small(&["FIRST", "UNIQUE"]), kept in 0_usize..7, mostly: bool) {
+        // Most amendments leave most rows as they are.
+        let new = if mostly {
+            let mut amended = old.clone();
+            let at = kept % old.rows.len();
+            amended.rows[at] = new.rows[0].clone();
+            amended
+        } else {
+            new
+        };
+        let (before, after) = (old.table(), new.table());
+        let found = diff(&before, &after, &Limits::default()).unwrap();
+        prop_assert!(found.complete);
+        let answer = |table: &DecisionTable, input: &Value| match table.decide(input) {
+            Ok(decision) => decision.value.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let regions = (!found.changes.is_empty()).then(|| {
+            let rules: Vec<Value> = found.changes.iter().map(|change| json!({"inputEntries": change.cells, "outputEntries": ["a0"]})).collect();
+            let mut document = old.json();
+            document["rules"] = json!(rules);
+            document["hitPolicy"] = json!("COLLECT");
+            DecisionTable::load("changes.json", &document.to_string()).unwrap()
+        });
+        for input in inputs() {
+            let inside = regions.as_ref().map_or(0, |table| table.decide(&input).unwrap().matched.len());
+            let differs = answer(&before, &input) != answer(&after, &input);
+            prop_assert_eq!(inside, usize::from(differs), "{}: {}", input, found);
+        }
+        for change in &found.changes {
+            prop_assert_ne!(answer(&before, &change.witness), answer(&after, &change.witness));
         }
     }
 

@@ -424,3 +424,9 @@ fn huge_tables_and_wild_cells_are_bounded() {
         Status::Undecided
     );
 }
+
+#[test]
+fn a_table_can_be_asked_from_many_threads() {
+    fn shared<T: Send + Sync>(_: &T) {}
+    shared(&policy("FIRST", None));
+}

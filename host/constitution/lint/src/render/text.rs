@@ -7,6 +7,9 @@ use crate::edit::{Edit, Suggestion};
 use crate::finding::{Finding, Severity};
 use crate::report::{Report, Sources};
 
+/// More lines than this nobody reads in a message.
+const MAX_LINES: usize = 16;
+
 /// Without colour.
 pub fn text(report: &Report, sources: &Sources) -> String {
     rendered(report, sources, &Renderer::plain())
@@ -129,8 +132,12 @@ fn mark<'a>(
         return None;
     }
     let whole = text.get(place.start..place.end)?;
-    // Of a part that runs over many lines its first is enough to find it.
-    let length = whole.find('\n').unwrap_or(whole.len());
+    // A row that is written over some lines is shown whole; of a longer part its first line is enough to find it.
+    let length = if whole.lines().count() <= MAX_LINES {
+        whole.len()
+    } else {
+        whole.find('\n').unwrap_or(whole.len())
+    };
     let span = place.start..place.start + length;
     let kind = if primary {
         AnnotationKind::Primary

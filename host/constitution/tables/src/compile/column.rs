@@ -216,7 +216,7 @@ impl Column {
                 Cell::new(&table.rules[row].input_entries[at].0, tests, &axis, in_list)
             })
             .collect();
-        if !lenient && closed && kind == Kind::String {
+        if !lenient && !listed.is_empty() && kind == Kind::String {
             faults.extend(unlisted(&cells, at, &words));
         }
         if !faults.is_empty() {
@@ -239,8 +239,8 @@ fn unlisted(cells: &[Cell], at: usize, words: &Words) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (row, cell) in cells.iter().enumerate() {
         for test in &cell.tests {
-            cell::each_constant(test, &mut |value, _| {
-                if let Value::String(text) = &value
+            cell::each_constant(test, &mut |value, by_order| {
+                if let (Value::String(text), false) = (&value, by_order)
                     && !words.0.contains(text)
                 {
                     faults.push(Fault::new(

@@ -97,6 +97,9 @@ impl FromStr for Kind {
             "dayTimeDuration" | "days and time" => return Ok(Self::Days),
             "yearMonthDuration" | "years and months" => return Ok(Self::Months),
             "any" => return Ok(Self::Any),
+            // As modellers with a type system of their own say it.
+            "double" | "float" | "decimal" => return Ok(Self::Number),
+            "long" | "int" | "short" => return Ok(Self::Integer),
             _ => {}
         }
         Self::ALL
