@@ -50,7 +50,13 @@ fn result(finding: &Finding) -> Value {
         "locations": [location(&finding.place, None)],
         // Lines move; what a finding is about does not.
         "partialFingerprints": {
-            "finding/v1": format!("{}:{}:{}", finding.code.name(), finding.place.file, finding.place.pointer)
+            "finding/v1": format!(
+                "{}:{}:{}:{}",
+                finding.code.name(),
+                finding.place.file,
+                finding.place.pointer,
+                finding.message
+            )
         },
         "properties": {"witness": finding.witness, "suggestion": finding.suggestion}
     });

@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 use super::{Limits, Sheet};
 use crate::boxes::pairs;
 use crate::code::Code;
+use crate::edit::Suggestion;
 use crate::finding::Finding;
 
 /// Contradictions between tables that decide one fact, and lines that are drawn twice in nearly one place.
@@ -71,7 +72,10 @@ fn disagreements(a: &DecisionTable, b: &DecisionTable, limits: &Limits) -> Vec<F
                 ),
             )
             .related(own_a.row_place(row_a as u32), format!("{name_a}: {}", own_a.row_in_words(row_a as u32)))
-            .witness(witness),
+            .witness(witness)
+            .suggest(Suggestion::words(
+                "give both the same answer there, or let one table decide and the other ask it",
+            )),
         );
     }
     if !complete {
@@ -285,7 +289,10 @@ fn thresholds(a: &DecisionTable, b: &DecisionTable, limits: &Limits) -> Vec<Find
                     own_a.place(&format!("/rules/{row_a}/inputEntries/{at_a}")),
                     format!("{} draws it at {x}", a.table().name),
                 )
-                .witness(witness),
+                .witness(witness)
+                .suggest(Suggestion::words(
+                    "draw it in one place, or in both at the same value",
+                )),
             );
         }
     }

@@ -98,13 +98,15 @@ pub(super) fn gaps(sheet: &Sheet<'_>) -> Vec<Finding> {
             "the budget of the search for gaps was reached; there may be more",
         ));
     }
-    if !findings.is_empty() && table.hit_policy.is_single() {
-        findings.push(no_default(sheet));
+    // A gap that nothing shows may be closed by conditions on other inputs.
+    let shown = findings.iter().find_map(|finding| finding.witness.clone());
+    if let Some(witness) = shown.filter(|_| table.hit_policy.is_single()) {
+        findings.push(no_default(sheet, witness));
     }
     findings
 }
 
-fn no_default(sheet: &Sheet<'_>) -> Finding {
+fn no_default(sheet: &Sheet<'_>, witness: Json) -> Finding {
     let outputs = &sheet.table.table().outputs;
     let missing: Vec<usize> = (0..outputs.len())
         .filter(|at| outputs[*at].default_output_entry.is_none())
@@ -136,6 +138,7 @@ fn no_default(sheet: &Sheet<'_>) -> Finding {
         "some inputs are answered by no row, and there is no default",
     )
     .severity(Severity::Note)
+    .witness(witness)
     .suggest(if known {
         suggestion
     } else {

@@ -43,6 +43,8 @@ pub(super) fn unreachable(sheet: &Sheet<'_>) -> Vec<Finding> {
     let mut budget = Budget {
         nodes: sheet.limits.nodes,
     };
+    let priorities: Option<Vec<_>> = (policy == HitPolicy::Priority)
+        .then(|| (0..sheet.rows()).map(|row| priority(sheet, row)).collect());
     let mut findings = Vec::new();
     let mut given_up = false;
     for row in 0..sheet.rows() as u32 {
@@ -51,7 +53,7 @@ pub(super) fn unreachable(sheet: &Sheet<'_>) -> Vec<Finding> {
             continue;
         }
         let stronger: Vec<u32> = (0..sheet.must.len() as u32)
-            .filter(|at| outranks(sheet, policy, sheet.must.rows[*at as usize], row))
+            .filter(|at| outranks(priorities.as_deref(), sheet.must.rows[*at as usize], row))
             .filter(|at| {
                 own.clone().any(|own| {
                     sheet
@@ -133,32 +135,28 @@ pub(super) fn unreachable(sheet: &Sheet<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Whether one row decides where both match.
-fn outranks(sheet: &Sheet<'_>, policy: HitPolicy, strong: u32, weak: u32) -> bool {
-    if strong == weak {
-        return false;
-    }
-    if policy == HitPolicy::First {
-        return strong < weak;
-    }
-    let mut ranks = Vec::new();
-    for output in sheet
+/// The rank of a row's outputs, where all that rank are constant: what is computed may rank anywhere.
+fn priority(sheet: &Sheet<'_>, row: usize) -> Option<Vec<usize>> {
+    let ranking = sheet
         .table
         .outputs()
         .iter()
-        .filter(|output| !output.listed.is_empty())
-    {
-        match (
-            &output.answers[strong as usize],
-            &output.answers[weak as usize],
-        ) {
-            (Answer::Constant(a), Answer::Constant(b)) => {
-                ranks.push((output.priority(a), output.priority(b)))
-            }
-            // What is computed may rank anywhere.
-            _ => return false,
-        }
+        .filter(|output| !output.listed.is_empty());
+    ranking
+        .map(|output| match &output.answers[row] {
+            Answer::Constant(value) => Some(output.priority(value)),
+            Answer::Computed(_) => None,
+        })
+        .collect()
+}
+
+/// Whether one row decides where both match.
+fn outranks(priorities: Option<&[Option<Vec<usize>>]>, strong: u32, weak: u32) -> bool {
+    let Some(priorities) = priorities else {
+        return strong < weak;
+    };
+    match (&priorities[strong as usize], &priorities[weak as usize]) {
+        (Some(a), Some(b)) => a < b || (a == b && strong < weak),
+        _ => false,
     }
-    let (strong_rank, weak_rank): (Vec<_>, Vec<_>) = ranks.into_iter().unzip();
-    strong_rank < weak_rank || (strong_rank == weak_rank && strong < weak)
 }
