@@ -1,0 +1,4 @@
+//! A table for people.
+
+mod markdown;
+mod terminal;
