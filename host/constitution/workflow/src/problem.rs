@@ -32,13 +32,22 @@ impl fmt::Display for Problem {
         write!(
             f,
             "{}:{}:{}: {} [{}]",
-            self.file, self.line, self.column, self.message, self.code
+            self.file,
+            self.line,
+            self.column,
+            plain(&self.message),
+            self.code
         )?;
         if !self.pointer.is_empty() {
-            write!(f, " (at {})", self.pointer)?;
+            write!(f, " (at {})", plain(&self.pointer))?;
         }
-        write!(f, "\n  fix: {}", self.fix)
+        write!(f, "\n  fix: {}", plain(&self.fix))
     }
+}
+
+/// Messages quote the document, and what a document holds must not steer a terminal.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
 }
 
 impl fmt::Display for Problems {

@@ -153,6 +153,7 @@ fn explain_task(task: &Value, pointer: &str, found: &mut Vec<Objection>) {
             });
         }
     }
+    let before = found.len();
     for list in ["do", "try"] {
         explain(&task[list], &format!("{pointer}/{list}"), found);
     }
@@ -167,4 +168,56 @@ fn explain_task(task: &Value, pointer: &str, found: &mut Vec<Objection>) {
         &format!("{pointer}/foreach/do"),
         found,
     );
+    if found.len() == before && fields.keys().all(|name| known_field(kind, name)) {
+        found.extend(deepest(task, kind, pointer));
+    }
+}
+
+fn known_field(kind: &str, name: &str) -> bool {
+    let own = KINDS
+        .iter()
+        .find(|(known, _)| *known == kind)
+        .map_or(&[][..], |(_, own)| *own);
+    name == kind || own.contains(&name) || BASE.contains(&name)
+}
+
+/// The schemas of calls, by the functions they are for.
+const CALLS: [&str; 6] = ["asyncapi", "grpc", "http", "openapi", "a2a", "mcp"];
+
+/// Checks a task, without the tasks inside it, against the schema of its kind alone, and keeps the objection to the
+/// innermost part.
+fn deepest(task: &Value, kind: &str, pointer: &str) -> Option<Objection> {
+    let mut alone = task.clone();
+    for inner in ["/do", "/try", "/fork/branches", "/catch/do", "/foreach/do"] {
+        if let Some(list) = alone.pointer_mut(inner).filter(|list| list.is_array()) {
+            *list = Value::Array(Vec::new());
+        }
+    }
+    let mut schema = Text::read(OPEN_WORKFLOW_SCHEMA, false).ok()?.value;
+    let definition = match kind {
+        "call" => {
+            let name = task["call"].as_str().unwrap_or_default();
+            let index = CALLS
+                .iter()
+                .position(|call| *call == name)
+                .unwrap_or(CALLS.len());
+            format!("#/$defs/callTask/oneOf/{index}")
+        }
+        kind => format!("#/$defs/{kind}Task"),
+    };
+    let definitions = schema.get_mut("$defs")?.take();
+    let own =
+        serde_json::json!({"$schema": schema["$schema"], "$defs": definitions, "$ref": definition});
+    let validator = jsonschema::validator_for(&own).ok()?;
+    let error = validator
+        .iter_errors(&alone)
+        .max_by_key(|error| error.instance_path().as_str().matches('/').count())?;
+    let about: String = error.to_string().chars().take(200).collect();
+    Some(Objection {
+        pointer: format!("{pointer}{}", error.instance_path().as_str()),
+        message: format!("this does not fit the schema of a `{kind}` task: {about}"),
+        fix: format!(
+            "compare it with `{kind}` in the reference of the Open Workflow Specification 1.0.3"
+        ),
+    })
 }

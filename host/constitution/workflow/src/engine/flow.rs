@@ -302,13 +302,10 @@ impl Machine<'_> {
             return self.done(id, (*output).clone());
         }
         if let Some(place) = outputs.get_mut(slot as usize) {
-            *place = Some((*output).clone());
+            *place = (*output).clone();
         }
         if *running == 0 {
-            let outputs = outputs
-                .iter_mut()
-                .map(|output| output.take().unwrap_or_default())
-                .collect();
+            let outputs = std::mem::take(outputs);
             self.done(id, Value::Array(outputs));
         }
     }

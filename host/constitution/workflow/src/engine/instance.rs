@@ -126,7 +126,7 @@ pub(crate) enum State {
     },
     /// Fork => Fork, once a branch
     Fork {
-        outputs: Vec<Option<Value>>,
+        outputs: Vec<Value>,
         running: u32,
     },
     /// Trying => Trying | Backoff | Catching; Backoff => Trying

@@ -78,7 +78,7 @@ impl Machine<'_> {
                 self.state(
                     id,
                     State::Fork {
-                        outputs: vec![None; branches.len()],
+                        outputs: vec![Value::Null; branches.len()],
                         running,
                     },
                 );

@@ -98,6 +98,9 @@ impl Chart {
                     }
                 }
             }
+            if step.condition.is_some() && step.then.is_some() {
+                next.push((id.clone(), "if not".to_owned()));
+            }
             from = next;
         }
         from.append(&mut leave);

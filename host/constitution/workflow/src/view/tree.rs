@@ -134,7 +134,7 @@ impl Workflow {
                 .map(|text| words::line(text, 300)),
         };
         let mut step = Step {
-            name: task.name.clone(),
+            name: words::line(&task.name, 80),
             kind: kind(&task.kind).to_owned(),
             says,
             condition: task
@@ -161,9 +161,13 @@ impl Workflow {
                     .map(|case| Branch {
                         label: match &case.when {
                             Some(when) => {
-                                format!("{}: {}", case.name, words::line(when.source(), 120))
+                                format!(
+                                    "{}: {}",
+                                    words::line(&case.name, 80),
+                                    words::line(when.source(), 120)
+                                )
                             }
-                            None => format!("{}: otherwise", case.name),
+                            None => format!("{}: otherwise", words::line(&case.name, 80)),
                         },
                         goes: Some(goes(&case.then)),
                         steps: Vec::new(),
@@ -175,7 +179,7 @@ impl Workflow {
                     .iter()
                     .filter_map(|id| self.task(*id))
                     .map(|task| Branch {
-                        label: task.name.clone(),
+                        label: words::line(&task.name, 80),
                         goes: None,
                         steps: vec![self.step(task, &[])],
                     })

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod clockwork;
 pub(crate) mod gherkin;
 pub(crate) mod host;
 pub(crate) mod steps;
