@@ -42,6 +42,7 @@ mod call;
 mod canonical;
 mod duration;
 mod engine;
+mod function;
 mod graph;
 mod jq;
 mod problem;

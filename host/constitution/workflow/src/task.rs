@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::call::{EffectClass, Function};
+use crate::call::EffectClass;
+use crate::function::Function;
 use crate::jq::Expr;
 
 /// A task's number in its document.

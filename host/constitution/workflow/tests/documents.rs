@@ -138,6 +138,10 @@ fn each_rule_of_the_profile_has_its_code() {
         ),
         ("do: [{a: {run: {container: {image: x}}}}]", "refused-run"),
         ("do: [{a: {call: decied}}]", "unknown-function"),
+        (
+            "do: [{a: {call: http, with: {method: get, endpoint: {uri: https://x.example, authentication: {use: nobody}}}}}]",
+            "unknown-authentication",
+        ),
         ("do: [{a: {call: decide, with: {}}}]", "missing-argument"),
         (
             "do: [{a: {call: decide, with: {table: x, y: 1}}}]",

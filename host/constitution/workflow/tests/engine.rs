@@ -337,3 +337,62 @@ fn an_ended_instance_keeps_its_outcome_and_nothing_else() {
     assert_eq!(again.instance, instance);
     let _: Vec<Entry> = host.journal;
 }
+
+#[test]
+fn data_too_deep_to_be_read_back_is_never_kept() {
+    let deep = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+    let readable = |instance: &Instance| {
+        let written = serde_json::to_vec(instance).unwrap();
+        assert_eq!(
+            &serde_json::from_slice::<Instance>(&written).unwrap(),
+            instance
+        );
+    };
+    let workflow = load(
+        "do: [{a: {call: decide, with: {table: t, input: '${ [[[.]]] }'}}}, {b: {wait: PT1S}}]",
+    );
+    for levels in [10, 50, 52, 53, 54, 55, 56, 57, 60, 100, 120] {
+        let started = Instance::start(&workflow, deep(levels), "run-1", 1, 1);
+        readable(&started.instance);
+        let started = Instance::start(&workflow, json!({}), "run-1", 1, 1);
+        let answer = Event::EffectCompleted {
+            id: started.requests[0].id.clone(),
+            output: deep(levels),
+        };
+        readable(
+            &started
+                .instance
+                .step(&workflow, answer, 2, 1)
+                .unwrap()
+                .instance,
+        );
+    }
+    let grows = load(
+        "do: [{a: {set: '${ [.] }'}}, {b: {fork: {branches: [{c: {set: '${ [.] }'}}]}, then: a}}]",
+    );
+    let mut instance = Instance::start(&grows, json!({}), "run-1", 1, 1).instance;
+    for _ in 0..50 {
+        readable(&instance);
+        instance = instance
+            .step(&grows, Event::TimerFired, 1, 1)
+            .unwrap()
+            .instance;
+    }
+    assert!(matches!(instance.outcome(), Some(Outcome::Faulted { .. })));
+}
+
+#[test]
+fn a_named_authentication_reaches_the_request_with_markers_for_secrets() {
+    let workflow = load(
+        "use:
+  secrets: [token]
+  authentications: {api: {bearer: {token: '${ $secrets.token }'}}}
+do:
+  - a:
+      call: http
+      with: {method: get, endpoint: {uri: 'https://x.example/{id}', authentication: {use: api}}}
+",
+    );
+    let started = Instance::start(&workflow, json!({"id": 7}), "run-1", 1, 1);
+    insta::assert_json_snapshot!(started.requests);
+}

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::arguments::View;
 use super::entry::EntryKind;
 use super::instance::{Cursor, Frame, FrameId, Outcome, Phase, State, TryPhase};
-use super::machine::{EffectId, Event, Ignored, Machine};
+use super::machine::{EffectId, Event, Ignored, Machine, shallow};
 use super::{Fault, FaultKind};
 use crate::task::Kind;
 
@@ -28,7 +28,11 @@ impl Machine<'_> {
     pub(super) fn begin(&mut self) {
         self.entry_of(EntryKind::WorkflowStarted, None, []);
         self.phase(Phase::Running);
-        if let Err(error) = self.admit() {
+        let admitted = shallow(&self.instance.input).and_then(|()| self.admit());
+        if let Err(error) = admitted {
+            if shallow(&self.instance.input).is_err() {
+                self.instance.input = Arc::new(Value::Null);
+            }
             self.end(Outcome::Faulted { error });
         }
     }
@@ -49,6 +53,7 @@ impl Machine<'_> {
             Some(from) => Arc::new(self.fill(from, view)?),
             None => Arc::clone(&raw),
         };
+        shallow(&input)?;
         if let Some(timeout) = &self.workflow.timeout {
             let view = View {
                 input: &input,
@@ -204,7 +209,7 @@ impl Machine<'_> {
         };
         // Nobody waits for it any more, so that a second answer finds nothing to answer.
         self.state(frame, State::New);
-        match answer {
+        match answer.and_then(|output| shallow(&output).map(|()| output)) {
             Ok(output) => {
                 let awaited = !matches!(task.kind, Kind::Run { awaited: false, .. });
                 let input = self

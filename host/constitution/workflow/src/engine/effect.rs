@@ -7,10 +7,11 @@ use serde_json::{Map, Value, json};
 use super::Fault;
 use super::arguments::View;
 use super::instance::{FrameId, State};
-use super::machine::{EffectRequest, Machine, expression, validation};
-use crate::call::{Call, EffectClass, Function, Http, HttpOutput, catalogued};
+use super::machine::{EffectRequest, Machine, expression, shallow, validation};
+use crate::call::{Call, EffectClass, Http, HttpOutput};
+use crate::function::{Function, catalogued};
 use crate::schedule::rfc3339;
-use crate::task::{Kind, Task};
+use crate::task::{Kind, Task, Template};
 
 impl Machine<'_> {
     /// Asks for the effect of a task.
@@ -22,11 +23,11 @@ impl Machine<'_> {
     ) -> Result<(), Fault> {
         let (call, class) = match &task.kind {
             Kind::Emit(event) => (
-                self.emitted(id, task, self.fill(event, View::of(id, input))?),
+                self.emitted(id, task, self.filled(event, id, input)?),
                 EffectClass::Own,
             ),
             Kind::Run { workflow, awaited } => {
-                let run = self.fill(workflow, View::of(id, input))?;
+                let run = self.filled(workflow, id, input)?;
                 let text = |name: &str| run[name].as_str().unwrap_or_default().to_owned();
                 let call = Call::RunWorkflow {
                     namespace: text("namespace"),
@@ -38,7 +39,7 @@ impl Machine<'_> {
                 (call, EffectClass::Own)
             }
             Kind::Call(call) => {
-                let arguments = self.fill(&call.arguments, View::of(id, input))?;
+                let arguments = self.filled(&call.arguments, id, input)?;
                 (self.call(&call.function, arguments, input)?, call.class)
             }
             _ => return Ok(()),
@@ -92,6 +93,13 @@ impl Machine<'_> {
             });
         }
         Ok(())
+    }
+
+    /// Arguments, which become part of the state.
+    fn filled(&self, template: &Template, id: FrameId, input: &Value) -> Result<Value, Fault> {
+        let value = self.fill(template, View::of(id, input))?;
+        shallow(&value)?;
+        Ok(value)
     }
 
     /// A CloudEvent with the attributes that the author left out.

@@ -9,7 +9,7 @@ use super::Fault;
 use super::arguments::View;
 use super::entry::EntryKind;
 use super::instance::{Cursor, Frame, FrameId, Outcome, State, TryPhase, Work};
-use super::machine::{Machine, expression};
+use super::machine::{Machine, expression, shallow};
 use crate::task::{Flow, Kind, ListId, TaskId};
 
 impl Machine<'_> {
@@ -64,6 +64,7 @@ impl Machine<'_> {
             Some(from) => Arc::new(self.fill(from, view)?),
             None => Arc::clone(raw),
         };
+        shallow(&input)?;
         let deadline = match &task.timeout {
             Some(timeout) => Some(
                 self.now
@@ -163,12 +164,14 @@ impl Machine<'_> {
             input,
             output,
         };
+        shallow(&raw)?;
         let output = self.transformed(
             &task.output,
             raw.clone(),
             view(&raw, Some(&raw)),
             "the output",
         )?;
+        shallow(&output)?;
         if task.export.transform.is_some() || task.export.schema.is_some() {
             let context = (*self.instance.context).clone();
             let context = self.transformed(
@@ -177,6 +180,7 @@ impl Machine<'_> {
                 view(&output, Some(&output)),
                 "the context",
             )?;
+            shallow(&context)?;
             self.instance.context = Arc::new(context);
         }
         Ok(output)

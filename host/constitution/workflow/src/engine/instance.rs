@@ -125,10 +125,7 @@ pub(crate) enum State {
         cursor: Cursor,
     },
     /// Fork => Fork, once a branch
-    Fork {
-        outputs: Vec<Value>,
-        running: u32,
-    },
+    Fork { outputs: Vec<Value>, running: u32 },
     /// Trying => Trying | Backoff | Catching; Backoff => Trying
     Try {
         cursor: Cursor,

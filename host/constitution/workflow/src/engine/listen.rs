@@ -10,7 +10,7 @@ use super::arguments::View;
 use super::entry::EntryKind;
 use super::instance::{Cursor, FrameId, State};
 use super::listening::{Evaluate, Listening, Offered, read};
-use super::machine::Machine;
+use super::machine::{Machine, shallow};
 use crate::task::{Jq, Kind, Listen, Template, Until};
 
 /// Expressions in a filter see the arguments of the task that listens.
@@ -74,6 +74,9 @@ impl<'w> Machine<'w> {
             .filter(|(_, frame)| matches!(frame.state, State::Listen { .. }))
             .map(|(id, _)| *id)
             .collect();
+        if shallow(event).is_err() {
+            return false;
+        }
         let mut meant = false;
         for id in ids {
             let Some(spec) = self.spec(id) else { continue };
@@ -198,8 +201,10 @@ impl<'w> Machine<'w> {
                     let context = (*self.instance.context).clone();
                     let context =
                         self.transformed(&each.export, context, view(id, &result), "the context")?;
+                    shallow(&context)?;
                     self.instance.context = Arc::new(context);
                 }
+                shallow(&result)?;
                 Ok(result)
             });
         let result = match result {

@@ -409,3 +409,27 @@ pub(super) fn expression(why: String) -> Fault {
 pub(super) fn validation(why: String) -> Fault {
     Fault::new(FaultKind::Validation, why)
 }
+
+/// Deepest data that an instance takes in. What is stored is read back by a parser that stops at twice this depth, and
+/// an instance that cannot be read back is lost.
+const MAX_DEPTH: usize = 56;
+
+/// Refuses data that is too deep to be kept.
+pub(super) fn shallow(value: &Value) -> Result<(), Fault> {
+    fn within(value: &Value, left: usize) -> bool {
+        match value {
+            Value::Array(items) => left > 0 && items.iter().all(|item| within(item, left - 1)),
+            Value::Object(fields) => {
+                left > 0 && fields.values().all(|field| within(field, left - 1))
+            }
+            _ => true,
+        }
+    }
+    if within(value, MAX_DEPTH) {
+        Ok(())
+    } else {
+        Err(validation(format!(
+            "the data is nested more than {MAX_DEPTH} deep"
+        )))
+    }
+}

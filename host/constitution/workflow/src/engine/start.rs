@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::arguments::View;
 use super::entry::EntryKind;
 use super::instance::{Cursor, FrameId, State, Work};
-use super::machine::Machine;
+use super::machine::{Machine, shallow};
 use super::{Fault, FaultKind};
 use crate::task::{Kind, Task};
 
@@ -58,6 +58,7 @@ impl Machine<'_> {
             }
             Kind::For { items, body, .. } => {
                 let items = self.fill(items, view)?;
+                shallow(&items)?;
                 let items = self.items(items)?;
                 self.state(
                     id,
@@ -110,6 +111,7 @@ impl Machine<'_> {
                 arguments, list, ..
             } => {
                 let arguments = self.fill(arguments, view)?;
+                shallow(&arguments)?;
                 self.state(id, State::List(Cursor::at(*list)));
                 let input = if arguments.is_null() {
                     Arc::clone(input)

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::{Reader, nearest};
-use crate::call::{BUILT_IN, EffectClass, Function};
+use crate::call::EffectClass;
+use crate::function::{BUILT_IN, Function};
 use crate::jq::Dialect;
 use crate::schema::kind_of;
 use crate::task::{Backoff, CallTask, Case, Catch, Each, Flow, Kind, ListId, Listen, Retry};
@@ -335,7 +336,8 @@ impl Reader<'_> {
             return Kind::Refused(why);
         };
         self.check_arguments(&function, &task["with"], &with);
-        let arguments = self.template(&task["with"], &with);
+        let named = self.with_authentication(&task["with"], &with);
+        let arguments = self.template(&named, &with);
         let (class, declared) = self.class(&function, task, pointer);
         Kind::Call(Box::new(CallTask {
             function,
@@ -343,6 +345,31 @@ impl Reader<'_> {
             class,
             declared,
         }))
+    }
+
+    /// Puts a policy from `use.authentications` where its name stands.
+    fn with_authentication(&mut self, with: &Value, pointer: &str) -> Value {
+        let mut with = with.clone();
+        for place in ["/endpoint/authentication", "/authentication"] {
+            let Some(slot) = with.pointer_mut(place) else {
+                continue;
+            };
+            let Some(name) = slot.get("use").and_then(Value::as_str).map(str::to_owned) else {
+                continue;
+            };
+            let policy = self.text.value["use"]["authentications"][name.as_str()].clone();
+            if policy.is_null() {
+                self.wrong(
+                    "unknown-authentication",
+                    format!("{pointer}{place}/use"),
+                    format!("there is no authentication \"{name}\" under `use.authentications`"),
+                    "add it there, or write the policy here",
+                );
+            } else {
+                *slot = policy;
+            }
+        }
+        with
     }
 
     fn own_function(&mut self, name: &str, body: &Value, task: &Value, pointer: &str) -> Kind {
