@@ -92,7 +92,7 @@ pub(crate) fn in_words(ms: u64) -> String {
         (1_000, "second"),
     ];
     for (unit, name) in units {
-        if ms >= unit && ms % unit == 0 {
+        if ms >= unit && ms.is_multiple_of(unit) {
             let count = ms / unit;
             return format!("{count} {name}{}", if count == 1 { "" } else { "s" });
         }

@@ -59,9 +59,9 @@ pub struct Fault {
     /// What went wrong this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// Whatever else the error says.
+    /// Whatever else the error says. Boxed, since results carry errors everywhere.
     #[serde(flatten)]
-    pub more: Map<String, Value>,
+    pub more: Box<Map<String, Value>>,
 }
 
 impl FaultKind {
@@ -89,7 +89,7 @@ impl Fault {
             instance: String::new(),
             title: Some(title.to_owned()),
             detail: Some(detail.into()),
-            more: Map::new(),
+            more: Box::default(),
         }
     }
 
@@ -128,7 +128,7 @@ impl Fault {
             instance,
             title,
             detail,
-            more,
+            more: Box::new(more),
         }
     }
 }

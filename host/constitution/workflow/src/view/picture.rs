@@ -110,16 +110,15 @@ impl Chart {
     /// Draws one step and what is inside it.
     fn step(&mut self, step: &Step, id: &str) -> Ends {
         let mut label = format!("{}: {}", step.name, step.says);
-        for note in [
-            &step.gate,
-            &step
-                .condition
-                .as_ref()
-                .map(|condition| format!("only if {condition}")),
-        ] {
-            if let Some(note) = note {
-                let _ = write!(label, " ({note})");
-            }
+        let condition = step
+            .condition
+            .as_ref()
+            .map(|condition| format!("only if {condition}"));
+        for note in [step.gate.as_ref(), condition.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            let _ = write!(label, " ({note})");
         }
         let (open, close) = match step.kind.as_str() {
             "switch" => ("{\"", "\"}"),
