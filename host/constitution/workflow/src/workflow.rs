@@ -30,6 +30,8 @@ pub struct Workflow {
     pub(crate) timeout: Option<Template>,
     pub(crate) schedule: Option<Schedule>,
     pub(crate) secrets: Vec<String>,
+    /// Why it cannot be run as it says, though it can be read.
+    pub(crate) refused: Option<String>,
     /// The first is the document's own `do`.
     pub(crate) tasks: Vec<Task>,
     pub(crate) lists: Vec<Vec<TaskId>>,

@@ -318,6 +318,25 @@ fn what_this_host_does_not_do_is_a_fault_that_names_the_reason_in_documents_of_o
 }
 
 #[test]
+fn a_document_that_would_mean_something_else_here_is_not_started() {
+    for body in [
+        "use: {extensions: [{mock: {extend: all, before: [{m: {set: {x: 1}}}]}}]}",
+        "input: {schema: {resource: {endpoint: https://x.example/schema.json}}}",
+    ] {
+        let text = format!(
+            "document: {{dsl: 1.0.3, namespace: t, name: t, version: 1.0.0}}\n{body}\ndo: [{{a: {{call: decide, with: {{table: t}}}}}}]"
+        );
+        let workflow = Workflow::load("t.yaml", &text, Dialect::Spec).unwrap();
+        let started = Instance::start(&workflow, json!({}), "run-1", 1, 1);
+        assert!(
+            matches!(started.instance.outcome(), Some(Outcome::Faulted { .. })),
+            "{body}"
+        );
+        assert!(started.requests.is_empty());
+    }
+}
+
+#[test]
 fn an_ended_instance_keeps_its_outcome_and_nothing_else() {
     let workflow = load("do: [{a: {call: decide, with: {table: t}}}]");
     let host = Host::start(

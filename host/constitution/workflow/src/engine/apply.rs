@@ -28,6 +28,10 @@ impl Machine<'_> {
     pub(super) fn begin(&mut self) {
         self.entry_of(EntryKind::WorkflowStarted, None, []);
         self.phase(Phase::Running);
+        if let Some(why) = &self.workflow.refused {
+            let error = Fault::new(FaultKind::Configuration, why.clone());
+            return self.end(Outcome::Faulted { error });
+        }
         let admitted = shallow(&self.instance.input).and_then(|()| self.admit());
         if let Err(error) = admitted {
             if shallow(&self.instance.input).is_err() {

@@ -42,6 +42,8 @@ pub(crate) struct Reader<'d> {
     compiled: HashMap<(String, BTreeSet<String>), Jq>,
     /// Names under `use.functions` that are being read, outermost first.
     inside: Vec<String>,
+    /// What the document asks for as a whole and this host does not do.
+    refused: Option<String>,
 }
 
 impl<'d> Reader<'d> {
@@ -56,6 +58,7 @@ impl<'d> Reader<'d> {
             scope: ARGUMENTS.iter().map(|name| (*name).to_owned()).collect(),
             compiled: HashMap::new(),
             inside: Vec::new(),
+            refused: None,
         }
     }
 
@@ -115,6 +118,7 @@ impl<'d> Reader<'d> {
             timeout,
             schedule,
             secrets,
+            refused: self.refused,
             tasks: self.tasks,
             lists: self.lists,
         })
@@ -143,17 +147,27 @@ impl<'d> Reader<'d> {
     }
 
     fn extensions(&mut self, source: &Value) {
-        if source["use"]["extensions"]
+        let extended = source["use"]["extensions"]
             .as_array()
-            .is_some_and(|list| !list.is_empty())
-            && self.dialect == Dialect::Strict
-        {
-            self.wrong(
+            .is_some_and(|list| !list.is_empty());
+        if extended {
+            self.not_as_a_whole(
                 "refused-extension",
                 "/use/extensions",
                 "a document cannot wrap its own tasks: the rules of the constitution do, and for all documents alike",
                 "bind a rule instead, or write the steps where they happen",
             );
+        }
+    }
+
+    /// Something that cannot be left out without changing what the document means: an error in a strict document, and in
+    /// others a fault as soon as it starts.
+    fn not_as_a_whole(&mut self, code: &'static str, pointer: &str, why: &str, fix: &str) {
+        if self.dialect == Dialect::Strict {
+            self.wrong(code, pointer, why, fix);
+        } else {
+            self.refused
+                .get_or_insert_with(|| format!("{why} (at {pointer})"));
         }
     }
 

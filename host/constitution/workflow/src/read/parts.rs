@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Reader;
 use crate::duration::milliseconds;
-use crate::jq::{Dialect, Expr, is_expression};
+use crate::jq::{Expr, is_expression};
 use crate::schedule::{Misfire, Schedule, Trigger};
 use crate::task::{
     Correlation, Filter, Input, Jq, Mode, Output, Read, Schema, Strategy, Template, Until,
@@ -116,14 +116,12 @@ impl Reader<'_> {
             return None;
         }
         if schema.get("resource").is_some() {
-            if self.dialect == Dialect::Strict {
-                self.wrong(
-                    "external-schema",
-                    format!("{pointer}/resource"),
-                    "a schema that lies elsewhere can change under a version that must not change",
-                    "write the schema inline, under `document`",
-                );
-            }
+            self.not_as_a_whole(
+                "external-schema",
+                &format!("{pointer}/resource"),
+                "a schema that lies elsewhere can change under a version that must not change",
+                "write the schema inline, under `document`",
+            );
             return None;
         }
         match jsonschema::validator_for(&schema["document"]) {
