@@ -1,0 +1,8 @@
+//! A workflow as people see it.
+
+mod outline;
+mod picture;
+mod tree;
+pub(crate) mod words;
+
+pub use tree::{Branch, Step, Tree};
