@@ -1,0 +1,8 @@
+//! SQL text to bound expressions.
+
+pub(crate) mod bind;
+pub(crate) mod eval;
+pub(crate) mod expr;
+pub(crate) mod functions;
+pub(crate) mod normal;
+pub(crate) mod parse;
