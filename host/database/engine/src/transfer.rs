@@ -4,7 +4,7 @@
 //! is refused is told with its number and stops the import; what came before it is in. An export and a backup read one
 //! consistent state while writing goes on.
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, Read, Write};
 use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
@@ -352,7 +352,7 @@ fn write_line(output: &mut dyn Write, line: &Line) -> Result<(), EngineError> {
 /// Without its end; `false` at the end of the input. A line longer than a document may be is refused before it is read.
 fn read_line(input: &mut dyn BufRead, text: &mut Vec<u8>) -> Result<bool, EngineError> {
     text.clear();
-    let mut limited = std::io::Read::take(&mut *input, MAX_DOCUMENT as u64 + 2);
+    let mut limited = Read::take(&mut *input, MAX_DOCUMENT as u64 + 2);
     let read = limited.read_until(b'\n', text).map_err(io)?;
     if text.len() > MAX_DOCUMENT {
         return Err(crate::error::DocumentError::TooBig {
@@ -370,7 +370,7 @@ fn read_line(input: &mut dyn BufRead, text: &mut Vec<u8>) -> Result<bool, Engine
 fn whole(input: &mut dyn BufRead) -> Result<String, EngineError> {
     const LIMIT: u64 = 256 << 20;
     let mut bytes = Vec::new();
-    std::io::Read::take(input, LIMIT + 1)
+    Read::take(input, LIMIT + 1)
         .read_to_end(&mut bytes)
         .map_err(io)?;
     if bytes.len() as u64 > LIMIT {

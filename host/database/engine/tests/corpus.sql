@@ -7,7 +7,7 @@ SELECT round(2.5), round(-2.5), round(1.2345, 2), round(1234.5, -2), trunc(-1.99
 SELECT round(2.5::float8), round(3.5::float8), 0.1::float8, 1e20::float8, 1e-7::float8, 100::float8, 1.0::float8 / 3
 SELECT abs(-5), abs(-5.50), sign(-3.2), mod(7, 3), mod(-7, 3), mod(7.5, 2)
 SELECT substring('hello' FROM 2 FOR 3), substr('hello', 0, 3), substr('hello', -1), left('hello', -2), right('hello', 2), substring('hello', 4, 100)
-SELECT trim('  x '), ltrim('xxy', 'x'), rtrim('yxx', 'x'), btrim('xyx', 'x'), trim(both 'x' from 'xax'), trim(leading from '  a ')
+SELECT trim('  x '), ltrim('xxy', 'x'), rtrim('yxx', 'x'), btrim('xyx', 'x'), trim(both 'x' from 'xax'), trim(leading ' ' from '  a ')
 SELECT replace('banana', 'an', 'x'), reverse('abc'), repeat('ab', 3), split_part('a,b,c', ',', 2), split_part('a,b', ',', 5), strpos('abc', 'c'), position('b' in 'abc')
 SELECT concat('a', NULL, 1, true), coalesce(NULL, 2), nullif(1, 1), nullif(1, 2), greatest(1, NULL, 3), least(2, 1.5)
 SELECT CASE 2 WHEN 1 THEN 'one' WHEN 2 THEN 'two' END, CASE WHEN false THEN 1 END, CASE WHEN true THEN 1 ELSE 2.5 END

@@ -243,6 +243,7 @@ fn data(dice: &mut Dice) -> (Vec<(&'static str, Vec<Document>)>, String) {
                 .iter()
                 .map(|(_, v)| match v {
                     Value::Null => "NULL".to_owned(),
+                    Value::Bool(b) => b.to_string(),
                     Value::Text(t) => format!("'{}'", t.replace('\'', "''")),
                     v => v.to_string(),
                 })

@@ -159,15 +159,19 @@ impl Blocks {
         }
     }
 
-    /// About `count` entries spread evenly, for estimates.
+    /// About `count` entries spread over the map, for estimates. The steps are uneven, because values often repeat evenly.
     pub(crate) fn sample(&self, count: usize, visit: &mut dyn FnMut(&[u8], &[u8])) {
         let step = (self.entries / count.max(1)).max(1);
         let mut skip = 0;
+        let mut state = 1u64;
         for block in self.blocks.iter() {
             while skip < block.entries.len() {
                 let (key, value) = block.pair(block.entries[skip]);
                 visit(key, value);
-                skip += step;
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                skip += 1 + (state >> 33) as usize % (2 * step - 1);
             }
             skip -= block.entries.len();
         }
