@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use crate::catalogue::{Catalogue, Collection, Index};
-use crate::change::txn::{Txn, key_of};
+use crate::change::txn::{Fields, Txn, key_of};
 use crate::codec::row::{FieldId, RowRef};
 use crate::error::EngineError;
 use crate::exec::{self, Limits, Meter, damaged};
@@ -98,6 +98,14 @@ impl Default for Options {
         }
     }
 }
+
+/// Changes the row with this key and these slots, with these parameters; says what it did and the fields it was about.
+type Change<'c> = &'c mut dyn FnMut(
+    &mut Txn<'_>,
+    &[u8],
+    &[Value],
+    &[Value],
+) -> Result<Option<(WriteKind, Fields)>, EngineError>;
 
 struct FrontSizes<'f>(&'f Front);
 
@@ -498,13 +506,7 @@ impl Engine {
         parameters: &[Value],
         options: &QueryOptions,
         meter: &mut Meter<'_>,
-        change: &mut dyn FnMut(
-            &mut Txn<'_>,
-            &[u8],
-            &[Value],
-            &[Value],
-        )
-            -> Result<Option<(WriteKind, Vec<(FieldId, Value)>)>, EngineError>,
+        change: Change<'_>,
     ) -> Result<u64, EngineError> {
         let writer = self.write_lock();
         let mut rows: Vec<Vec<Value>> = Vec::new();

@@ -45,7 +45,7 @@ pub use engine::{Answer, Engine, Options, QueryOptions, Summary};
 pub use error::{DocumentError, EngineError, Place};
 pub use exec::Limits;
 pub use front::Durability;
-pub use kv::{Fault, FaultyKv, KvError, KvStore, MemoryKv, Op, SledKv, TreeId};
+pub use kv::{Fault, FaultyKv, KvError, KvStore, MemoryKv, Op, Pair, SledKv, TreeId};
 pub use observe::{
     NoObserver, Observer, Predicate, QueryObservation, QueryShape, WriteKind, WriteObservation,
 };

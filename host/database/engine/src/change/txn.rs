@@ -14,6 +14,9 @@ use crate::front::{Front, View};
 use crate::kv::{Op, TreeId};
 use crate::value::{Document, Value};
 
+/// Fields of a row with their values, sorted.
+pub(crate) type Fields = Vec<(FieldId, Value)>;
+
 /// Changes that nobody sees yet. There is one at a time.
 pub(crate) struct Txn<'f> {
     front: &'f Front,
@@ -141,7 +144,7 @@ impl<'f> Txn<'f> {
         &mut self,
         collection: &str,
         document: &Document,
-    ) -> Result<(Vec<(FieldId, Value)>, Option<Value>), EngineError> {
+    ) -> Result<(Fields, Option<Value>), EngineError> {
         let mut fields = Vec::with_capacity(document.fields.len() + 1);
         let mut id = None;
         let found = self.catalogue.collection(collection)?.clone();
@@ -229,7 +232,7 @@ impl<'f> Txn<'f> {
         collection: &str,
         row_key: &[u8],
         changes: &Document,
-    ) -> Result<Option<Vec<(FieldId, Value)>>, EngineError> {
+    ) -> Result<Option<Fields>, EngineError> {
         let tree = self.catalogue.collection(collection)?.tree;
         let Some(old) = self.get(tree, row_key)? else {
             return Ok(None);
@@ -273,7 +276,7 @@ impl<'f> Txn<'f> {
         collection: &Collection,
         row_key: Vec<u8>,
         old: Option<&[u8]>,
-        new: Option<Vec<(FieldId, Value)>>,
+        new: Option<Fields>,
     ) -> Result<(), EngineError> {
         let old_row = old
             .map(|bytes| RowRef::new(bytes).ok_or_else(damaged))

@@ -361,7 +361,7 @@ fn grouped(
                 row.push(accumulator.finish()?);
             }
         }
-        if output.take_group(&mut row, meter)?.is_break() {
+        if output.take_group(&row, meter)?.is_break() {
             break;
         }
     }
@@ -468,8 +468,8 @@ fn read_rollup(
     if !outcome? {
         return Ok(false);
     }
-    for mut row in groups {
-        if output.take_group(&mut row, meter)?.is_break() {
+    for row in groups {
+        if output.take_group(&row, meter)?.is_break() {
             break;
         }
     }
@@ -487,6 +487,8 @@ struct Output<'s> {
     /// Sort keys and output of the rows that wait for the sort.
     waiting: Vec<(Vec<Value>, Vec<Value>)>,
     line: Vec<Value>,
+    /// The keys of the last row that is still wanted, once more rows came than are.
+    worst: Option<Vec<Value>>,
 }
 
 impl<'s> Output<'s> {
@@ -513,10 +515,11 @@ impl<'s> Output<'s> {
             left: number(&plan.limit, "LIMIT")?.unwrap_or(u64::MAX),
             waiting: Vec::new(),
             line: Vec::new(),
+            worst: None,
         })
     }
 
-    fn take_group(&mut self, row: &mut Vec<Value>, meter: &mut Meter<'_>) -> Step {
+    fn take_group(&mut self, row: &[Value], meter: &mut Meter<'_>) -> Step {
         if let Some(having) = &self.plan.having
             && !passes(having, row, self.parameters)?
         {
@@ -525,7 +528,22 @@ impl<'s> Output<'s> {
         self.take(row, meter)
     }
 
-    fn take(&mut self, row: &mut Vec<Value>, meter: &mut Meter<'_>) -> Step {
+    fn take(&mut self, row: &[Value], meter: &mut Meter<'_>) -> Step {
+        // Behind the worst row that is kept when only the first are wanted: no need to make it.
+        if let Some(worst) = &self.worst
+            && !self.plan.distinct
+        {
+            let mut order = Ordering::Equal;
+            for (key, bound) in self.plan.order.iter().zip(worst) {
+                order = compare(key, &eval(&key.expr, row, self.parameters)?, bound);
+                if order.is_ne() {
+                    break;
+                }
+            }
+            if order.is_ge() {
+                return Ok(ControlFlow::Continue(()));
+            }
+        }
         let mut line = std::mem::take(&mut self.line);
         line.clear();
         for (_, expr) in &self.plan.output {
@@ -559,8 +577,9 @@ impl<'s> Output<'s> {
         self.waiting.push((keys, line));
         // Only the first rows are wanted: forget the others now and then.
         let wanted = self.skip.saturating_add(self.left).min(1 << 40) as usize;
-        if self.waiting.len() >= wanted.saturating_mul(2).saturating_add(1024) {
+        if self.waiting.len() >= wanted.saturating_mul(2).saturating_add(64) {
             self.sort();
+            self.worst = self.waiting[..wanted].last().map(|(keys, _)| keys.clone());
             for (keys, line) in self.waiting.drain(wanted..) {
                 meter.release(weight(&keys, &line));
             }

@@ -15,6 +15,9 @@ use crate::sql::eval::{eval, passes};
 use crate::sql::expr::{Compare, Expr};
 use crate::value::Value;
 
+/// The first key of a stretch and the first behind it.
+type Stretch = (Vec<u8>, Option<Vec<u8>>);
+
 /// Go on or stop, or fail.
 pub(super) type Step = Result<ControlFlow<()>, EngineError>;
 
@@ -149,7 +152,7 @@ impl<'p> Reader<'p> {
         eq: &[Expr],
         range: &[(Compare, Expr)],
         row: &[Value],
-    ) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>, EngineError> {
+    ) -> Result<Option<Stretch>, EngineError> {
         let mut prefix = Vec::with_capacity(32);
         for expr in eq {
             let value = eval(expr, row, self.parameters)?;

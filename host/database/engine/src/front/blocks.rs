@@ -10,6 +10,9 @@ use std::sync::Arc;
 const MAX_ENTRIES: usize = 256;
 const MAX_BYTES: usize = 64 << 10;
 
+/// Gets keys and values until it breaks.
+pub(crate) type Visit<'v> = &'v mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
+
 /// The map. Cloning it is the snapshot.
 #[derive(Clone, Default)]
 pub(crate) struct Blocks {
@@ -54,12 +57,7 @@ impl Blocks {
     }
 
     /// Visits `from <= key < to` in order.
-    pub(crate) fn each(
-        &self,
-        from: &[u8],
-        to: Option<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+    pub(crate) fn each(&self, from: &[u8], to: Option<&[u8]>, visit: Visit<'_>) -> ControlFlow<()> {
         let first = self.block_of(from);
         for (nth, block) in self.blocks.iter().enumerate().skip(first) {
             let start = if nth == first {
@@ -92,7 +90,7 @@ impl Blocks {
         &self,
         from: &[u8],
         to: Option<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+        visit: Visit<'_>,
     ) -> ControlFlow<()> {
         let last = to.map_or(self.blocks.len(), |to| self.block_of(to) + 1);
         for block in self.blocks[..last.min(self.blocks.len())].iter().rev() {

@@ -19,7 +19,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use crate::catalogue::Catalogue;
 use crate::error::EngineError;
 use crate::kv::{KvError, KvStore, Op, TreeId};
-use blocks::Blocks;
+use blocks::{Blocks, Visit};
 
 /// Rows read at a time from a tree that is not in memory.
 const PAGE: usize = 512;
@@ -358,7 +358,7 @@ impl View {
         from: &[u8],
         to: Option<&[u8]>,
         reverse: bool,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+        visit: Visit<'_>,
     ) -> Result<(), EngineError> {
         match self {
             Self::Memory(blocks) => {

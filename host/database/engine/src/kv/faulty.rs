@@ -6,7 +6,7 @@
 
 use parking_lot::Mutex;
 
-use super::{KvError, KvStore, MemoryKv, Op, TreeId};
+use super::{KvError, KvStore, MemoryKv, Op, Pair, TreeId};
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl KvStore for FaultyKv {
         to: Option<&[u8]>,
         reverse: bool,
         limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, KvError> {
+    ) -> Result<Vec<Pair>, KvError> {
         if self.state.lock().dead {
             return Err(failed("the store is gone"));
         }

@@ -5,21 +5,24 @@ use std::ops::Bound;
 
 use parking_lot::RwLock;
 
-use super::{KvError, KvStore, Op, TreeId};
+use super::{KvError, KvStore, Op, Pair, TreeId};
+
+/// Everything in a store.
+pub(super) type Image = BTreeMap<(TreeId, Vec<u8>), Vec<u8>>;
 
 /// A store in memory.
 #[derive(Debug, Default)]
 pub struct MemoryKv {
-    rows: RwLock<BTreeMap<(TreeId, Vec<u8>), Vec<u8>>>,
+    rows: RwLock<Image>,
 }
 
 impl MemoryKv {
     /// Everything in it, to copy a state.
-    pub(super) fn image(&self) -> BTreeMap<(TreeId, Vec<u8>), Vec<u8>> {
+    pub(super) fn image(&self) -> Image {
         self.rows.read().clone()
     }
 
-    pub(super) fn from_image(image: BTreeMap<(TreeId, Vec<u8>), Vec<u8>>) -> Self {
+    pub(super) fn from_image(image: Image) -> Self {
         Self {
             rows: RwLock::new(image),
         }
@@ -38,7 +41,7 @@ impl KvStore for MemoryKv {
         to: Option<&[u8]>,
         reverse: bool,
         limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, KvError> {
+    ) -> Result<Vec<Pair>, KvError> {
         if to.is_some_and(|to| to <= from) {
             return Ok(Vec::new());
         }

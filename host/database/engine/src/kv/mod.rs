@@ -20,6 +20,9 @@ pub type TreeId = u32;
 /// One change: the tree, the key, and its new value or `None` to remove it.
 pub type Op = (TreeId, Vec<u8>, Option<Vec<u8>>);
 
+/// A key and its value.
+pub type Pair = (Vec<u8>, Vec<u8>);
+
 /// Why the store could not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize)]
 #[serde(tag = "store", rename_all = "kebab-case")]
@@ -66,7 +69,7 @@ pub trait KvStore: Send + Sync + 'static {
         to: Option<&[u8]>,
         reverse: bool,
         limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, KvError>;
+    ) -> Result<Vec<Pair>, KvError>;
 
     /// Applies all or nothing, also across a crash; a later change of the same key wins. Durable only after
     /// [`KvStore::sync`].

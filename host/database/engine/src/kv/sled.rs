@@ -15,7 +15,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::time::Duration;
 
-use super::{KvError, KvStore, Op, TreeId};
+use super::{KvError, KvStore, Op, Pair, TreeId};
 
 /// sled gives its lock back from a background thread, a moment after it was closed.
 const LOCK_ATTEMPTS: u32 = 100;
@@ -88,7 +88,7 @@ impl KvStore for SledKv {
         to: Option<&[u8]>,
         reverse: bool,
         limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, KvError> {
+    ) -> Result<Vec<Pair>, KvError> {
         // sled panics on a range that ends before it begins.
         if to.is_some_and(|to| to <= from) {
             return Ok(Vec::new());
