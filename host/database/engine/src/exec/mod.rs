@@ -1,6 +1,7 @@
 //! Running a plan: rows are pushed from the scans through joins and groups to the caller, one at a time.
 
 mod aggregate;
+mod output;
 mod query;
 mod scan;
 

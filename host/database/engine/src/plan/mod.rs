@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 mod explain;
+mod from;
 mod rollup;
 mod select;
 mod write;

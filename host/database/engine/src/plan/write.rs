@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use sqlparser::ast;
 
-use super::select::{self, object_name};
+use super::from::object_name;
+use super::select;
 use super::{PlanKind, Sizes, Visibility};
 use crate::catalogue::Catalogue;
 use crate::error::EngineError;

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use sqlparser::ast::{self, Spanned};
 
-use super::expr::{AggregateCall, Arithmetic, Cast, Compare, Expr};
-use super::functions::{self, Function};
-use crate::catalogue::{AggregateKind, Collection, Type};
+use super::expr::{AggregateCall, Arithmetic, Compare, Expr};
+use super::functions::Function;
+use super::types::{as_number, cast_type, comparable, literal};
+use crate::catalogue::{Collection, Type};
 use crate::codec::row::FieldId;
 use crate::error::{EngineError, Place};
-use crate::value::{Decimal, Value};
+use crate::value::Value;
 
 /// A table of the query and the fields it needs.
 #[derive(Debug, Clone)]
@@ -47,7 +48,7 @@ pub(crate) struct Typed {
     pub(crate) small: bool,
 }
 
-type Bound = Result<(Expr, Typed), EngineError>;
+pub(super) type Bound = Result<(Expr, Typed), EngineError>;
 
 pub(crate) fn place(node: &impl Spanned) -> Option<Place> {
     let start = node.span().start;
@@ -74,7 +75,7 @@ pub(crate) fn name_of(ident: &ast::Ident) -> String {
     }
 }
 
-fn big(ty: Type) -> Typed {
+pub(super) fn big(ty: Type) -> Typed {
     Typed { ty, small: false }
 }
 
@@ -523,308 +524,5 @@ impl Binder {
             },
             typed,
         ))
-    }
-
-    fn call(&mut self, function: Function, arguments: &[ast::Expr]) -> Bound {
-        let (mut list, mut types) = (Vec::new(), Vec::new());
-        for argument in arguments {
-            let (e, t) = self.expr(argument)?;
-            list.push(e);
-            types.push(t.ty);
-        }
-        let ty = function.result(&types);
-        if function.joins_arguments() && matches!(ty, Type::Dec | Type::Float) {
-            list = list
-                .into_iter()
-                .map(|e| Expr::Cast(Box::new(e), Cast::To(ty)))
-                .collect();
-        }
-        Ok((Expr::Call(function, list), big(ty)))
-    }
-
-    fn function(&mut self, function: &ast::Function, whole: &ast::Expr) -> Bound {
-        let name = match &function.name.0[..] {
-            [ast::ObjectNamePart::Identifier(ident)] => name_of(ident),
-            _ => function.name.to_string(),
-        };
-        let refuse = |part: String| Err(EngineError::unsupported(part, place(whole)));
-        if function.over.is_some() {
-            return refuse(format!("a window function, {name} OVER"));
-        }
-        if !function.within_group.is_empty() || function.null_treatment.is_some() {
-            return refuse(format!("the clause behind {name}(…)"));
-        }
-        let ast::FunctionArguments::List(list) = &function.args else {
-            return refuse(format!("{name} without a list of arguments"));
-        };
-        if !list.clauses.is_empty() {
-            return refuse(format!("a clause inside {name}(…)"));
-        }
-        let distinct = matches!(
-            list.duplicate_treatment,
-            Some(ast::DuplicateTreatment::Distinct)
-        );
-        let (mut arguments, mut star) = (Vec::new(), false);
-        for argument in &list.args {
-            match argument {
-                ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(e)) => {
-                    arguments.push(e.clone())
-                }
-                ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Wildcard) => star = true,
-                other => return refuse(format!("the argument {other}")),
-            }
-        }
-        let aggregate = match name.as_str() {
-            "count" => Some(AggregateKind::Count),
-            "sum" => Some(AggregateKind::Sum),
-            "avg" => Some(AggregateKind::Avg),
-            "min" => Some(AggregateKind::Min),
-            "max" => Some(AggregateKind::Max),
-            "bool_and" | "every" => Some(AggregateKind::BoolAnd),
-            "bool_or" => Some(AggregateKind::BoolOr),
-            _ => None,
-        };
-        if let Some(kind) = aggregate {
-            return self.aggregate(
-                kind,
-                &arguments,
-                star,
-                distinct,
-                function.filter.as_deref(),
-                whole,
-            );
-        }
-        if star || distinct || function.filter.is_some() {
-            return refuse(format!("this way to call {name}"));
-        }
-        match functions::NAMES.iter().find(|(n, ..)| *n == name) {
-            Some((_, function, count)) if count.contains(&arguments.len()) => {
-                self.call(*function, &arguments)
-            }
-            Some((_, _, count)) => Err(EngineError::Invalid {
-                reason: format!(
-                    "{name} takes {} to {} arguments",
-                    count.start(),
-                    count.end()
-                ),
-                at: place(whole),
-            }),
-            None => Err(
-                EngineError::unsupported(format!("the function {name}"), place(whole)).with_hint(
-                    "there are count, sum, avg, min, max and the functions of text and numbers",
-                ),
-            ),
-        }
-    }
-
-    fn aggregate(
-        &mut self,
-        kind: AggregateKind,
-        arguments: &[ast::Expr],
-        star: bool,
-        distinct: bool,
-        filter: Option<&ast::Expr>,
-        whole: &ast::Expr,
-    ) -> Bound {
-        let wrong = |reason: String| {
-            Err(EngineError::Invalid {
-                reason,
-                at: place(whole),
-            })
-        };
-        if !self.allow_aggregates {
-            return wrong(format!("{whole} is an aggregate and is not allowed here"));
-        }
-        if star != (kind == AggregateKind::Count && arguments.is_empty())
-            || arguments.len() + usize::from(star) != 1
-        {
-            return wrong(format!("{whole}: an aggregate takes one argument"));
-        }
-        self.allow_aggregates = false;
-        let argument = arguments.first().map(|e| self.expr(e)).transpose();
-        let filter = filter.map(|e| self.condition(e)).transpose();
-        self.allow_aggregates = true;
-        let (argument, filter) = (argument?, filter?);
-        let typed = argument.as_ref().map_or(big(Type::Int), |(_, t)| *t);
-        if matches!(kind, AggregateKind::Sum | AggregateKind::Avg)
-            && matches!(typed.ty, Type::Text | Type::Bool | Type::Json)
-        {
-            return wrong(format!(
-                "{whole} needs numbers and its argument is {}",
-                typed.ty
-            ));
-        }
-        let ty = match kind {
-            AggregateKind::Count => Type::Int,
-            AggregateKind::Sum if typed.small => Type::Int,
-            AggregateKind::Sum | AggregateKind::Avg if typed.ty == Type::Float => Type::Float,
-            AggregateKind::Sum | AggregateKind::Avg => Type::Dec,
-            AggregateKind::Min | AggregateKind::Max => typed.ty,
-            AggregateKind::BoolAnd | AggregateKind::BoolOr => Type::Bool,
-        };
-        let call = AggregateCall {
-            kind,
-            argument: argument.map(|(e, _)| e),
-            distinct,
-            filter,
-            stays_int: typed.small && kind == AggregateKind::Sum,
-        };
-        let index = self
-            .aggregates
-            .iter()
-            .position(|a| *a == call)
-            .unwrap_or_else(|| {
-                self.aggregates.push(call);
-                self.aggregate_types.push(ty);
-                self.aggregates.len() - 1
-            });
-        Ok((Expr::Aggregate(index), big(ty)))
-    }
-}
-
-/// A text literal beside a number is read as a number, as PostgreSQL does with untyped literals.
-fn comparable(
-    a: (Expr, Typed),
-    b: (Expr, Typed),
-    at: &ast::Expr,
-) -> Result<(Expr, Expr), EngineError> {
-    let adapt = |e: Expr, other: Type| -> Result<Expr, EngineError> {
-        let literal = matches!(&e, Expr::Const(Value::Text(_)));
-        if literal && (other.is_number() || other == Type::Bool) {
-            let to = if other == Type::Int { Type::Dec } else { other };
-            let Expr::Const(value) = e else { return Ok(e) };
-            return super::eval::cast(value, Cast::To(to)).map(Expr::Const);
-        }
-        Ok(match (e, other) {
-            // A parameter's type is known only when it is given.
-            (e @ Expr::Param(_), Type::Int | Type::Dec) => {
-                Expr::Cast(Box::new(e), Cast::To(Type::Dec))
-            }
-            (e @ Expr::Param(_), Type::Float) => Expr::Cast(Box::new(e), Cast::To(Type::Float)),
-            (e, _) => e,
-        })
-    };
-    let (left, right) = ((a.0, a.1.ty), (b.0, b.1.ty));
-    let (x, y) = (adapt(left.0, right.1)?, adapt(right.0, left.1)?);
-    let class = |t: Type| match t {
-        Type::Unknown | Type::Mixed => 0,
-        Type::Bool => 1,
-        Type::Int | Type::Dec | Type::Float => 2,
-        Type::Text => 3,
-        Type::Json => 4,
-    };
-    let constant = x.is_constant() || y.is_constant();
-    let (cx, cy) = (class(left.1), class(right.1));
-    if cx != 0 && cy != 0 && cx != cy && !constant {
-        return Err(EngineError::Invalid {
-            reason: format!(
-                "{} does not compare with {}: cast one of them",
-                left.1, right.1
-            ),
-            at: place(at),
-        });
-    }
-    Ok((x, y))
-}
-
-fn as_number(e: Expr, t: Typed, other: Typed) -> (Expr, Typed) {
-    match &e {
-        Expr::Const(Value::Text(text)) if other.ty.is_number() => match Decimal::parse(text.trim())
-        {
-            Some(d) if other.ty == Type::Int => (
-                Expr::Const(d.to_i64_exact().map_or(Value::Dec(d), Value::Int)),
-                other,
-            ),
-            Some(d) => (Expr::Const(Value::Dec(d)), big(Type::Dec)),
-            None => (e, t),
-        },
-        _ => (e, t),
-    }
-}
-
-fn literal(value: &ast::ValueWithSpan) -> Bound {
-    use ast::Value as V;
-    Ok(match &value.value {
-        V::Number(text, _) => match text.parse::<i64>() {
-            Ok(i) => (
-                Expr::Const(Value::Int(i)),
-                Typed {
-                    ty: Type::Int,
-                    small: i32::try_from(i).is_ok(),
-                },
-            ),
-            Err(_) => match Decimal::parse(text) {
-                Some(d) => (Expr::Const(Value::Dec(d)), big(Type::Dec)),
-                None => return Err(functions::range()),
-            },
-        },
-        V::SingleQuotedString(text) | V::EscapedStringLiteral(text) => {
-            (Expr::Const(Value::from(text.as_str())), big(Type::Text))
-        }
-        V::DollarQuotedString(text) => (
-            Expr::Const(Value::from(text.value.as_str())),
-            big(Type::Text),
-        ),
-        V::Boolean(b) => (Expr::Const(Value::Bool(*b)), big(Type::Bool)),
-        V::Null => (Expr::Const(Value::Null), big(Type::Unknown)),
-        V::Placeholder(text) => {
-            let number = text
-                .strip_prefix('$')
-                .and_then(|n| n.parse::<usize>().ok())
-                .filter(|n| (1..=65_535).contains(n));
-            match number {
-                Some(n) => (Expr::Param(n - 1), big(Type::Unknown)),
-                None => {
-                    return Err(EngineError::unsupported(
-                        format!("the parameter {text}"),
-                        place(value),
-                    )
-                    .with_hint("write $1, $2…"));
-                }
-            }
-        }
-        other => {
-            return Err(EngineError::unsupported(
-                format!("the literal {other}"),
-                place(value),
-            ));
-        }
-    })
-}
-
-fn cast_type(data_type: &ast::DataType, whole: &ast::Expr) -> Result<(Cast, Typed), EngineError> {
-    use ast::{DataType as D, ExactNumberInfo as N};
-    let to = |t: Type| Ok((Cast::To(t), big(t)));
-    match data_type {
-        D::Int(_) | D::Integer(_) | D::SmallInt(_) | D::Int2(_) | D::Int4(_) => Ok((
-            Cast::To(Type::Int),
-            Typed {
-                ty: Type::Int,
-                small: true,
-            },
-        )),
-        D::BigInt(_) | D::Int8(_) => to(Type::Int),
-        D::Numeric(N::None) | D::Decimal(N::None) | D::Dec(N::None) => to(Type::Dec),
-        D::Numeric(N::Precision(_)) | D::Decimal(N::Precision(_)) => {
-            Ok((Cast::Scale(0), big(Type::Dec)))
-        }
-        D::Numeric(N::PrecisionAndScale(_, s)) | D::Decimal(N::PrecisionAndScale(_, s)) => {
-            let scale = i32::try_from(*s).unwrap_or(i32::MAX);
-            Ok((Cast::Scale(scale), big(Type::Dec)))
-        }
-        D::Float(_) | D::Float8 | D::DoublePrecision | D::Double(_) => to(Type::Float),
-        D::Text => to(Type::Text),
-        D::Varchar(None) | D::CharacterVarying(None) => to(Type::Text),
-        D::Varchar(Some(ast::CharacterLength::IntegerLength { length, .. })) => Ok((
-            Cast::Length(usize::try_from(*length).unwrap_or(usize::MAX)),
-            big(Type::Text),
-        )),
-        D::Boolean | D::Bool => to(Type::Bool),
-        D::JSON | D::JSONB => to(Type::Json),
-        other => Err(
-            EngineError::unsupported(format!("a cast to {other}"), place(whole)).with_hint(
-                "there are bigint, numeric, double precision, text, varchar(n), boolean, jsonb",
-            ),
-        ),
     }
 }
