@@ -1,0 +1,4 @@
+//! How values and rows become bytes.
+
+pub(crate) mod key;
+pub(crate) mod row;
