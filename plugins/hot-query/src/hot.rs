@@ -14,13 +14,15 @@ use crate::sums::sums;
 
 /// Queries that are looked at, those that cost most. The rest costs little even together.
 const TEMPLATES: usize = 25;
+/// A silence this many times as long as the usual one: at a steady rate its chance is e^-10, so the load has gone.
+const SILENCE: f64 = 10.0;
 /// What is left to gain below this share of all cost is not worth a build.
 const LEAST_SHARE: f64 = 0.03;
 
 /// Proposes, best first.
 pub fn propose(config: &Config, at_ms: u64, seen: &Seen) -> Vec<Proposal> {
     let cost = Cost::of(seen);
-    let hot = hot(config, seen);
+    let hot = hot(config, at_ms, seen);
     let mut proposals = sums(config, at_ms, seen, &cost, &hot);
     for collection in &seen.collections {
         proposals.extend(indexes(config, at_ms, seen, &cost, collection, &hot));
@@ -33,7 +35,7 @@ pub fn propose(config: &Config, at_ms: u64, seen: &Seen) -> Vec<Proposal> {
 }
 
 /// The queries that are hot or heavy, the most wasteful first.
-fn hot<'a>(config: &Config, seen: &'a Seen) -> Vec<&'a Query> {
+fn hot<'a>(config: &Config, at_ms: u64, seen: &'a Seen) -> Vec<&'a Query> {
     let waste = |query: &Query| {
         query.calls_per_day * (query.examined_per_call - query.returned_per_call).max(0.0)
     };
@@ -43,7 +45,7 @@ fn hot<'a>(config: &Config, seen: &'a Seen) -> Vec<&'a Query> {
                 || query.examined_share >= config.examined_share
                     && query.calls_per_day >= config.heavy_calls_per_day
         })
-        .filter(|query| waste(query) > 0.0)
+        .filter(|query| waste(query) > 0.0 && is_live(query, at_ms))
         .collect();
     hot.sort_by(|one, other| {
         waste(other)
@@ -52,6 +54,13 @@ fn hot<'a>(config: &Config, seen: &'a Seen) -> Vec<&'a Query> {
     });
     hot.truncate(TEMPLATES);
     hot
+}
+
+/// Whether it is still asked. A rate of late says nothing of this hour, and what is built for a load that has just gone
+/// is built for nothing.
+fn is_live(query: &Query, at_ms: u64) -> bool {
+    let usual_gap_ms = 86_400_000.0 / query.calls_per_day;
+    at_ms.saturating_sub(query.last_ms) as f64 <= SILENCE * usual_gap_ms
 }
 
 /// Adds the index that gains most, as long as one gains enough.
@@ -217,7 +226,7 @@ mod tests {
         json!({
             "id": format!("{predicates:?}"), "collection": "orders", "predicates": predicates,
             "calls_per_day": calls_per_day, "examined_per_call": 100_000.0, "returned_per_call": 20.0,
-            "us_per_call": 30_000.0, "examined_share": 0.0,
+            "us_per_call": 30_000.0, "last_ms": 0, "examined_share": 0.0,
         })
     }
 
@@ -351,6 +360,14 @@ mod tests {
             matches!(&proposals[0].mutation, Mutation::DropIndex(index) if index.fields == ["a"])
         );
         assert!(proposals[0].benefit_us_per_day > 1_000_000);
+    }
+
+    #[test]
+    fn a_load_that_has_gone_is_not_built_for() {
+        let known = seen(json!([query(&[("customer", "equal")], 1_000.0)]), 0.0);
+        let gap = 86_400;
+        assert_eq!(propose(&Config::default(), 9 * gap, &known).len(), 1);
+        assert!(propose(&Config::default(), 11 * gap, &known).is_empty());
     }
 
     #[test]

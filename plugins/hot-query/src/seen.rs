@@ -71,6 +71,7 @@ pub struct Query {
     pub returned_per_call: f64,
     pub us_per_call: f64,
     pub examined_share: f64,
+    pub last_ms: u64,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

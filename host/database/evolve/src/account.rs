@@ -66,7 +66,9 @@ impl Account {
             let again = self.creations.saturating_sub(1).min(30);
             net > 0 && self.regret_us >= build * f64::from(1_u32 << again)
         } else {
-            net > 0 && self.waited_us >= build
+            // What was built in vain has to wait for more evidence, not only for more time.
+            let in_vain = self.strikes.min(30);
+            net > 0 && self.waited_us >= build * f64::from(1_u32 << in_vain)
         }
     }
 
@@ -83,6 +85,13 @@ impl Account {
         self.last_ms = None;
         self.touched_ms = now_ms;
         self.creations = self.creations.saturating_add(u32::from(created));
+    }
+
+    /// Giving it up turned out to be wrong: it rests, and giving it up takes twice as much from now on. That is nothing
+    /// against the thing itself.
+    pub(crate) fn spare(&mut self, now_ms: u64, policy: &Policy) {
+        self.settle(true, now_ms);
+        self.quarantined_until_ms = now_ms.saturating_add(policy.quarantine_ms);
     }
 
     /// It was taken back or refused: it rests, twice as long each time.

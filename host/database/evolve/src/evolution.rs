@@ -12,12 +12,14 @@ use crate::history::{Entry, History, Outcome, Why};
 use crate::life::{Batch, Built, Life, State};
 use crate::mutation::{Mutation, Trial};
 use crate::policy::{Mode, Policy};
-use crate::proposal::{Proposal, Quote, Verdict};
+use crate::proposal::Verdict;
 use crate::strategy::Standing;
 
 const DAY_MS: u64 = 86_400_000;
 /// Every index is worth this much space, however small the collection.
 const SMALL_BYTES: u64 = 1 << 20;
+/// How many times the usual time a trial may wait for queries.
+const LONGEST_TRIAL: u64 = 4;
 /// An undoing that failed is tried again after this.
 const RETRY_MS: u64 = 60_000;
 
@@ -116,47 +118,6 @@ impl Evolution {
         self.policy = policy;
     }
 
-    /// A person or the charter has changed the schema, and the engine has made it so. It becomes part of history.
-    ///
-    /// # Errors
-    /// Why it does not fit the schema.
-    pub fn declared(
-        &mut self,
-        id: Uuid,
-        mutation: Mutation,
-        by: &str,
-        now_ms: u64,
-    ) -> Result<Vec<Effect>, crate::Conflict> {
-        let inverse = self.catalogue.apply(&mutation, Origin::Person)?;
-        let life = Life {
-            id,
-            strategy: by.to_owned(),
-            proposal: Proposal {
-                mutation,
-                reason: format!("{by} asked for it"),
-                evidence: serde_json::json!({}),
-                benefit_us_per_day: 0,
-                write_cost_us_per_day: 0,
-                storage_bytes: 0,
-            },
-            quote: Quote::default(),
-            inverse,
-            state: State::Activating,
-            proposed_ms: now_ms,
-            since_ms: now_ms,
-            verdict: None,
-            approved_by: Some(by.to_owned()),
-            build_ms: None,
-            built: None,
-            takes_back: None,
-        };
-        let entry = self.entry(&life, Outcome::Kept, Origin::Person, now_ms);
-        Ok(vec![persist(Batch {
-            entries: vec![entry],
-            ..Batch::default()
-        })])
-    }
-
     /// The rules have spoken.
     ///
     /// # Errors
@@ -230,13 +191,11 @@ impl Evolution {
     pub fn tick(&mut self, now_ms: u64, load_percent: u8) -> Vec<Effect> {
         let mut effects = Vec::new();
         for id in self.trials.keys().copied().collect::<Vec<_>>() {
-            let over = |life: &Life| {
-                life.state == State::Canary
-                    && now_ms.saturating_sub(life.since_ms) >= self.policy.trial_ms
+            let (Some(life), Some(trial)) = (self.lives.get(&id), self.trials.get(&id)) else {
+                continue;
             };
-            if self.lives.get(&id).is_some_and(over)
-                && let Some(decision) = self.trials.get(&id).map(Canary::conclude)
-            {
+            if life.state == State::Canary && self.is_over(life, trial, now_ms) {
+                let decision = trial.conclude();
                 effects.extend(self.decided(id, decision, now_ms));
             }
         }
@@ -380,11 +339,27 @@ impl Evolution {
             }
         }
         let policy = self.policy.clone();
-        self.account(&life).strike(now_ms, &policy);
+        if life.mutation().is_drop() {
+            self.account(&life).spare(now_ms, &policy);
+        } else {
+            self.account(&life).strike(now_ms, &policy);
+        }
         let by_person = matches!(why, Why::Person { .. });
         let standing = self.standings.entry(life.strategy.clone()).or_default();
         standing.reverted = standing.reverted.saturating_add(u32::from(!by_person));
         Ok(self.over(&life, Outcome::Reverted { why }, measured, now_ms))
+    }
+
+    /// A trial that nothing has come to use is given more time, while keeping what is built has cost less than building
+    /// it again would: the load that asked for it may come back tomorrow.
+    fn is_over(&self, life: &Life, trial: &Canary, now_ms: u64) -> bool {
+        let passed = now_ms.saturating_sub(life.since_ms);
+        let build_us = life.built.map_or(0, |built| built.build_us);
+        let may_wait = trial.is_untried()
+            && life.mutation().trial() == Trial::Gain
+            && trial.measured().upkeep_us < build_us as f64
+            && passed < self.policy.trial_ms.saturating_mul(LONGEST_TRIAL);
+        passed >= self.policy.trial_ms && !may_wait
     }
 
     pub(crate) fn start_trial(&mut self, life: &Life) -> Effect {
@@ -520,7 +495,13 @@ impl Evolution {
         })]
     }
 
-    fn entry(&mut self, life: &Life, outcome: Outcome, origin: Origin, now_ms: u64) -> Entry {
+    pub(crate) fn entry(
+        &mut self,
+        life: &Life,
+        outcome: Outcome,
+        origin: Origin,
+        now_ms: u64,
+    ) -> Entry {
         let entry = self.unchained(life, outcome, origin, now_ms);
         self.history.append(entry)
     }

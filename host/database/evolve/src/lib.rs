@@ -27,6 +27,7 @@ mod account;
 mod admission;
 pub mod canary;
 mod catalogue;
+mod declare;
 mod digest;
 mod drive;
 mod evolution;

@@ -99,7 +99,7 @@ fn describe_field(field: &mut Map<String, Value>, evolution: &Evolution) {
 
 fn history(evolution: &Evolution) -> Value {
     let rests: Vec<Value> = (evolution.accounts().iter())
-        .filter(|(_, account)| account.strikes > 0)
+        .filter(|(_, account)| account.quarantined_until_ms > 0)
         .map(|(subject, account)| {
             json!({"subject": subject, "strikes": account.strikes, "rests_until_ms": account.quarantined_until_ms})
         })
