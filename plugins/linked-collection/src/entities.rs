@@ -66,8 +66,9 @@ pub fn entities(config: &Config, collection: &Collection, fields: &[Field]) -> V
             keys.push((path, name));
         }
     }
+    let shared = known.shared(&keys);
     let mut found: Vec<Entity> = (keys.iter())
-        .map(|(key, name)| known.entity(key, *name, &keys))
+        .map(|(key, name)| known.entity(key, *name, &keys, &shared))
         .filter(|entity| known.is_worth_it(config, entity))
         .collect();
     found.sort_by(|one, other| {
@@ -155,8 +156,46 @@ impl<'a> Known<'a> {
             .map(Some)
     }
 
+    /// Fields that several keys determine of which none determines another. Such a field belongs to something finer that
+    /// is no key here, as a track's price does to the track and not to its album, its genre and its format; what
+    /// belonged to three could not be moved to one.
+    fn shared(&self, keys: &[(&'a str, Option<&str>)]) -> BTreeSet<&'a str> {
+        let owners = |path: &str| {
+            keys.iter()
+                .map(|(key, _)| *key)
+                .filter(|key| self.holds(key, path))
+                .collect::<Vec<_>>()
+        };
+        let nested = |one: &str, other: &str| self.holds(one, other) || self.holds(other, one);
+        (self.fields.keys().copied())
+            .filter(|path| {
+                let owners = owners(path);
+                // A key that several others determine is a reference; it belongs to each of them.
+                let is_key = keys.iter().any(|(key, _)| key == path);
+                !is_key
+                    && (owners.iter().enumerate())
+                        .any(|(at, one)| owners[at + 1..].iter().any(|other| !nested(one, other)))
+            })
+            .filter(|path| {
+                // Unless one owner is nearer than all others: the one that every other determines.
+                let owners = owners(path);
+                !owners.iter().any(|near| {
+                    owners
+                        .iter()
+                        .all(|other| other == near || self.holds(other, near))
+                })
+            })
+            .collect()
+    }
+
     /// What belongs to a key and to no nearer one.
-    fn entity(&self, key: &'a str, name: Option<&str>, keys: &[(&'a str, Option<&str>)]) -> Entity {
+    fn entity(
+        &self,
+        key: &'a str,
+        name: Option<&str>,
+        keys: &[(&'a str, Option<&str>)],
+        shared: &BTreeSet<&str>,
+    ) -> Entity {
         let empty = BTreeSet::new();
         let dependents = self.determines.get(key).unwrap_or(&empty);
         let nearer = |path: &str| {
@@ -169,7 +208,9 @@ impl<'a> Known<'a> {
             })
         };
         let fields: Vec<String> = (dependents.iter())
-            .filter(|path| self.fields.contains_key(**path) && !nearer(path))
+            .filter(|path| {
+                self.fields.contains_key(**path) && !nearer(path) && !shared.contains(**path)
+            })
             .map(ToString::to_string)
             .collect();
         let (count, rows_per_key) = self.keys.get(key).copied().unwrap_or((0, 0.0));

@@ -165,6 +165,26 @@ mod tests {
     }
 
     #[test]
+    fn what_two_strangers_determine_belongs_to_neither() {
+        let fields = [
+            field("album_id", "integer", 8.0, "9"),
+            field("album", "text", 20.0, "Aa Aa"),
+            field("genre_id", "integer", 8.0, "9"),
+            field("genre", "text", 20.0, "Aa"),
+            field("price", "number", 8.0, ""),
+        ];
+        let dependencies = [
+            determines("album_id", 200, &["album", "price"]),
+            determines("album", 200, &["album_id", "price"]),
+            determines("genre_id", 20, &["genre", "price"]),
+            determines("genre", 20, &["genre_id", "price"]),
+        ];
+        for (_, fields, _) in run(&fields, &dependencies) {
+            assert!(!fields.contains(&"price".to_owned()));
+        }
+    }
+
+    #[test]
     fn a_number_that_stands_for_a_name_is_a_key_and_a_measure_is_not() {
         let of = |key: &str, text: &str, shape: &str| {
             let fields = [
