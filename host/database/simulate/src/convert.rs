@@ -2,7 +2,7 @@
 
 use polity_evolve::{Alias, Field, Index, Link, Mutation, Proposal, Rollup};
 use polity_sdk::strategy as wit;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// A strategy's proposal as the host takes it. A schema or evidence that is no JSON becomes `null`, which the gate
 /// refuses or shows as it is.
@@ -65,5 +65,5 @@ fn field(from: wit::Field) -> Field {
 }
 
 fn parsed(json: &str) -> Value {
-    serde_json::from_str(json).unwrap_or_else(|_| json!(null))
+    serde_json::from_str(json).unwrap_or(Value::Null)
 }

@@ -157,7 +157,7 @@ impl<'a> Engine<'a> {
                         .iter()
                         .all(|text| rollup.aggregates.contains(text));
                 let groups: f64 = rollup.group_by.iter().map(|path| distinct(path)).product();
-                answers.then(|| (SEEK + groups * GROUP, groups))
+                answers.then_some((SEEK + groups * GROUP, groups))
             }
             _ => None,
         }

@@ -125,7 +125,7 @@ impl Phase {
         let within = day >= self.from_day && day < self.to_day;
         let on = self
             .every_other_days
-            .is_none_or(|span| ((day - self.from_day) / span.max(1e-3)) as u64 % 2 == 0);
+            .is_none_or(|span| (((day - self.from_day) / span.max(1e-3)) as u64).is_multiple_of(2));
         if within && on {
             self.calls_per_day
         } else {

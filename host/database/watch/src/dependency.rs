@@ -17,6 +17,8 @@ use crate::hash::mix;
 use crate::limits::Limits;
 
 const RESERVOIR: usize = 32;
+/// A group with more rows is only looked at now and then.
+const LARGE_GROUP: u32 = 32;
 /// Dependencies that hold worse than this are of no interest to anybody.
 const LARGEST_ERROR: f64 = 0.05;
 
@@ -46,13 +48,39 @@ struct Group {
 }
 
 /// The two first values of a field in a group, and how often each was there.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "[u32; 5]", into = "[u32; 5]")]
 struct Cell {
     rows: u32,
     first: u32,
     firsts: u32,
     second: u32,
     seconds: u32,
+}
+
+/// Names would be most of a snapshot.
+impl From<[u32; 5]> for Cell {
+    fn from([rows, first, firsts, second, seconds]: [u32; 5]) -> Self {
+        Self {
+            rows,
+            first,
+            firsts,
+            second,
+            seconds,
+        }
+    }
+}
+
+impl From<Cell> for [u32; 5] {
+    fn from(cell: Cell) -> Self {
+        [
+            cell.rows,
+            cell.first,
+            cell.firsts,
+            cell.second,
+            cell.seconds,
+        ]
+    }
 }
 
 /// A field and what it determines.
@@ -80,50 +108,48 @@ pub struct Dependent {
 }
 
 impl Dependencies {
-    /// Begins to look at a field, unless there are enough.
-    pub(crate) fn follow(&mut self, path: &str, limits: &Limits) {
-        if self.fields.len() < limits.dependency_fields && !self.fields.iter().any(|f| f == path) {
-            self.fields.push(path.to_owned());
-            self.keys.push(Groups::default());
-            self.agreed.push(0);
-            self.compared.push(0);
+    /// Begins to look at a field, unless there are enough, and returns its place.
+    pub(crate) fn follow(&mut self, path: &str, most: usize) -> Option<usize> {
+        if let Some(place) = self.fields.iter().position(|field| field == path) {
+            return Some(place);
         }
-    }
-
-    /// Whether a field is looked at.
-    pub(crate) fn follows(&self, path: &str) -> bool {
-        self.fields.iter().any(|field| field == path)
-    }
-
-    /// Stops looking at fields that are no longer told apart.
-    pub(crate) fn forget(&mut self, gone: impl Fn(&str) -> bool) {
-        if self.fields.iter().any(|field| gone(field)) {
-            let kept: Vec<String> = self
-                .fields
-                .iter()
-                .filter(|field| !gone(field))
-                .cloned()
-                .collect();
-            *self = Self::default();
-            let limits = Limits {
-                dependency_fields: kept.len(),
-                ..Limits::default()
-            };
-            kept.iter().for_each(|field| self.follow(field, &limits));
+        if self.fields.len() >= most {
+            return None;
         }
+        self.fields.push(path.to_owned());
+        self.keys.push(Groups::default());
+        self.agreed.push(0);
+        self.compared.push(0);
+        Some(self.fields.len() - 1)
     }
 
-    /// A row, as the hash of each field's value; `None` is a null or nothing.
-    pub(crate) fn row(&mut self, hash_of: impl Fn(&str) -> Option<u64>, limits: &Limits) {
-        let values: Vec<Option<u64>> = self.fields.iter().map(|field| hash_of(field)).collect();
+    /// How many fields are looked at.
+    pub(crate) fn width(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Starts again without fields that are no longer told apart. Whether there were any; then all places are others.
+    pub(crate) fn forget(&mut self, gone: impl Fn(&str) -> bool) -> bool {
+        if !self.fields.iter().any(|field| gone(field)) {
+            return false;
+        }
+        *self = Self::default();
+        true
+    }
+
+    /// A row, as the hash of each field's value in its place; `None` is a null or nothing. Every row has to be told,
+    /// or groups are not whole; what is too much for every row is done for some.
+    pub(crate) fn row(&mut self, values: &[Option<u64>], limits: &Limits, sampled: bool) {
         self.rows += 1;
         for (key, groups) in values.iter().zip(&mut self.keys) {
             // A null identifies nothing.
             if let Some(key) = key {
-                groups.row(mix(*key), &values, limits.dependency_groups);
+                groups.row(mix(*key), values, limits);
             }
         }
-        self.compare(values.iter().map(|value| value.unwrap_or(0)).collect());
+        if sampled {
+            self.compare(values.iter().map(|value| value.unwrap_or(0)).collect());
+        }
     }
 
     /// What determines what, as far as is known.
@@ -210,17 +236,26 @@ impl Dependencies {
 }
 
 impl Groups {
-    fn row(&mut self, key: u64, values: &[Option<u64>], most: usize) {
-        if !self.kept.contains_key(&key) && self.kept.len() >= most.max(1) {
-            self.full = true;
+    fn row(&mut self, key: u64, values: &[Option<u64>], limits: &Limits) {
+        if self.kept.len() >= limits.dependency_groups.max(1) {
             let highest = self.kept.last_key_value().map(|(key, _)| *key);
-            if highest.is_some_and(|highest| key >= highest) {
+            if highest.is_some_and(|highest| key > highest) {
+                self.full = true;
                 return;
             }
-            self.kept.pop_last();
+            if !self.kept.contains_key(&key) {
+                self.full = true;
+                self.kept.pop_last();
+            }
         }
         let group = self.kept.entry(key).or_default();
         group.rows = group.rows.saturating_add(1);
+        // What a large group says, a part of its rows says as well.
+        if group.rows > LARGE_GROUP
+            && !u64::from(group.rows).is_multiple_of(limits.sample_every.max(1))
+        {
+            return;
+        }
         if group.cells.len() < values.len() {
             group.cells.resize(values.len(), Cell::default());
         }
@@ -268,13 +303,15 @@ mod tests {
     fn sketch(names: &[&str], rows: impl Iterator<Item = Vec<u64>>) -> Dependencies {
         let limits = Limits::default();
         let mut sketch = Dependencies::default();
-        names.iter().for_each(|name| sketch.follow(name, &limits));
+        for name in names {
+            sketch.follow(name, limits.dependency_fields);
+        }
         for row in rows {
-            let of = |field: &str| {
-                let at = names.iter().position(|name| *name == field)?;
-                Some(hash(&row[at].to_le_bytes()))
-            };
-            sketch.row(of, &limits);
+            let hashes: Vec<Option<u64>> = row
+                .iter()
+                .map(|value| Some(hash(&value.to_le_bytes())))
+                .collect();
+            sketch.row(&hashes, &limits, true);
         }
         sketch
     }

@@ -37,6 +37,8 @@ pub struct FieldUse {
     pub(crate) filters: u64,
     pub(crate) last_read_ms: Option<u64>,
     pub(crate) longest_read_gap_ms: u64,
+    /// Its place among the fields that are looked at for dependencies.
+    pub(crate) place: Option<u16>,
 }
 
 /// How often, and on how many days, a field had values of one kind.
@@ -70,6 +72,7 @@ impl FieldUse {
             filters: 0,
             last_read_ms: None,
             longest_read_gap_ms: 0,
+            place: None,
         }
     }
 

@@ -6,8 +6,7 @@ use crate::decay::DAY_MS;
 
 /// Upper bounds of everything that a load could make grow.
 ///
-/// At the defaults a collection with every path in use takes about 5 MiB and its dependencies 1.5 MiB; a usual one of
-/// 40 fields about 50 KiB and 200 KiB.
+/// At the defaults a collection with every path in use takes about 5 MiB and its dependencies 4 MiB.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Limits {
@@ -52,7 +51,7 @@ impl Default for Limits {
             dependency_fields: 40,
             dependency_groups: 128,
             dependency_collections: 32,
-            sample_all_until: 10_000,
+            sample_all_until: 2_000,
             sample_every: 8,
             half_life_ms: DAY_MS,
         }

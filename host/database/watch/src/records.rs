@@ -44,8 +44,10 @@ struct Visit<'a> {
     bytes: u64,
     /// Objects that were seen in this document to hold many keys, for judgement when the walk is over.
     suspects: Vec<String>,
-    /// Hashes of scalars that are looked at for dependencies.
-    scalars: Vec<(String, Option<u64>)>,
+    /// Hashes of what is looked at for dependencies, in the places of their fields.
+    hashes: Vec<Option<u64>>,
+    /// Fields that have been there long enough to be looked at.
+    known: Vec<String>,
     /// Paths that had a value already: the elements of an array share theirs, and a document counts once.
     repeated: bool,
 }
@@ -70,25 +72,28 @@ impl Records {
             left: limits.values,
             bytes: 0,
             suspects: Vec::new(),
-            scalars: Vec::new(),
+            hashes: vec![None; self.dependencies.as_ref().map_or(0, Dependencies::width)],
+            known: Vec::new(),
             repeated: false,
         };
         let mut path = String::new();
         self.object(document, &mut path, 0, &mut visit);
         let Visit {
             suspects,
-            scalars,
+            hashes,
+            known,
             bytes,
             ..
         } = visit;
         self.docs += 1;
         self.bytes = self.bytes.saturating_add(bytes);
         self.writes.add(1.0, at_ms, limits.half_life_ms);
-        suspects
-            .iter()
-            .for_each(|path| self.judge(path, at_ms, limits));
-        if sample {
-            self.follow_dependencies(&scalars, limits);
+        if let Some(dependencies) = &mut self.dependencies {
+            dependencies.row(&hashes, limits, sample);
+        }
+        self.follow(&known, limits);
+        for path in &suspects {
+            self.judge(path, at_ms, limits);
         }
     }
 
@@ -152,10 +157,21 @@ impl Records {
             && !visit.repeated
         {
             field.held(value, visit.at_ms, visit.limits.half_life_ms, visit.sample);
-            let in_one_place = !path.contains(['*', '[']);
-            if visit.sample && in_one_place && !value.is_array() && !value.is_object() {
-                let hash = value_hash(value).filter(|_| !value.is_null());
-                visit.scalars.push((path.clone(), hash));
+            if !value.is_array() && !value.is_object() {
+                match field
+                    .place
+                    .and_then(|place| visit.hashes.get_mut(usize::from(place)))
+                {
+                    Some(hash) => *hash = value_hash(value).filter(|_| !value.is_null()),
+                    // Looked at now and then: it is a walk over the path.
+                    None if field.docs.is_multiple_of(DOCS_TO_FOLLOW)
+                        && field.docs * 5 >= self.docs
+                        && !path.contains(['*', '[']) =>
+                    {
+                        visit.known.push(path.clone());
+                    }
+                    None => {}
+                }
             }
         }
         if depth >= visit.limits.depth {
@@ -279,8 +295,12 @@ impl Records {
         };
         self.fields.retain(|path, _| !within(path));
         self.objects.retain(|path, _| !within(path));
-        if let Some(dependencies) = &mut self.dependencies {
-            dependencies.forget(within);
+        if let Some(dependencies) = &mut self.dependencies
+            && dependencies.forget(within)
+        {
+            self.fields
+                .values_mut()
+                .for_each(|field| field.place = None);
         }
         let star = format!("{prefix}*");
         let docs = self.docs;
@@ -289,26 +309,16 @@ impl Records {
             .or_insert_with(|| FieldUse::new(at_ms, docs, limits.half_life_ms));
     }
 
-    fn follow_dependencies(&mut self, scalars: &[(String, Option<u64>)], limits: &Limits) {
+    fn follow(&mut self, known: &[String], limits: &Limits) {
         let Some(dependencies) = &mut self.dependencies else {
             return;
         };
-        for (path, _) in scalars {
-            if dependencies.follows(path) {
-                continue;
-            }
-            let docs = self.fields.get(path).map_or(0, |field| field.docs);
-            if docs >= DOCS_TO_FOLLOW && docs * 5 >= self.docs {
-                dependencies.follow(path, limits);
+        for path in known {
+            if let Some(field) = self.fields.get_mut(path) {
+                let place = dependencies.follow(path, limits.dependency_fields);
+                field.place = place.and_then(|place| u16::try_from(place).ok());
             }
         }
-        let of = |field: &str| {
-            scalars
-                .iter()
-                .find(|(path, _)| path == field)
-                .and_then(|(_, hash)| *hash)
-        };
-        dependencies.row(of, limits);
     }
 
     pub(crate) fn is_sound(&self) -> bool {
