@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 /// A day of milliseconds.
 pub(crate) const DAY_MS: u64 = 86_400_000;
 
+const GRAIN_MS: u64 = 1_000;
+
 /// A sum whose parts lose half their weight in every half-life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Decayed {
@@ -15,6 +17,11 @@ pub struct Decayed {
 impl Decayed {
     /// Adds `amount` at a time. A time before the last one counts as the last one: clocks step back.
     pub fn add(&mut self, amount: f64, at_ms: u64, half_life_ms: u64) {
+        // Within a second nothing decays that could be seen, and a power costs more than a sum.
+        if self.value != 0.0 && at_ms < self.at_ms.saturating_add(GRAIN_MS) {
+            self.value += amount;
+            return;
+        }
         let at_ms = at_ms.max(self.at_ms);
         self.value = self.value_at(at_ms, half_life_ms) + amount;
         self.at_ms = at_ms;

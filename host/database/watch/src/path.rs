@@ -1,6 +1,7 @@
 //! Dotted paths. A key may hold anything, a dot too, so what has a meaning in a path is escaped in a key.
 
-/// Writes a key as a segment of a path: `.`, `*`, `[` and `\` get a backslash.
+/// Writes a key as a segment of a path: `.`, `*`, `[` and `\` get a backslash, and the key of no
+/// characters is `\-`.
 pub fn escape(key: &str) -> String {
     let mut path = String::with_capacity(key.len());
     push(&mut path, key);
@@ -22,7 +23,8 @@ pub fn segments(path: &str) -> Vec<String> {
     let mut chars = path.chars();
     while let Some(char) = chars.next() {
         match char {
-            '\\' => segment.extend(chars.next()),
+            // `\-` is the key of no characters.
+            '\\' => segment.extend(chars.next().filter(|char| *char != '-')),
             '.' => segments.push(std::mem::take(&mut segment)),
             other => segment.push(other),
         }
@@ -37,6 +39,10 @@ pub fn segments(path: &str) -> Vec<String> {
 pub(crate) fn push(path: &mut String, key: &str) {
     if !path.is_empty() {
         path.push('.');
+    }
+    if key.is_empty() {
+        path.push_str("\\-");
+        return;
     }
     if !key.contains(['.', '*', '[', '\\']) {
         path.push_str(key);
@@ -64,7 +70,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn keys_come_back_as_they_were(keys in proptest::collection::vec(".{1,8}", 1..6)) {
+        fn keys_come_back_as_they_were(keys in proptest::collection::vec(".{0,8}", 1..6)) {
             let path = keys.iter().fold(String::new(), |path, key| join(&path, key));
             prop_assert_eq!(segments(&path), keys);
         }

@@ -52,6 +52,31 @@ struct Visit<'a> {
     repeated: bool,
 }
 
+impl Visit<'_> {
+    /// Counts a value of a field, once for a document.
+    fn note(&mut self, field: &mut FieldUse, value: &Value, path: &str, docs: u64) {
+        if self.repeated {
+            return;
+        }
+        field.held(value, self.at_ms, self.limits.half_life_ms, self.sample);
+        if value.is_array() || value.is_object() {
+            return;
+        }
+        let place = field.place.map(usize::from);
+        match place.and_then(|place| self.hashes.get_mut(place)) {
+            Some(hash) => *hash = value_hash(value).filter(|_| !value.is_null()),
+            // Looked at now and then: it is a walk over the path.
+            None if field.docs.is_multiple_of(DOCS_TO_FOLLOW)
+                && field.docs * 5 >= docs
+                && !path.contains(['*', '[']) =>
+            {
+                self.known.push(path.to_owned());
+            }
+            None => {}
+        }
+    }
+}
+
 impl Records {
     pub(crate) fn new(at_ms: u64, with_dependencies: bool) -> Self {
         Self {
@@ -149,30 +174,16 @@ impl Records {
         visit: &mut Visit<'_>,
     ) {
         visit.bytes += size(value);
-        if !self.admit(path, parent, visit) {
+        let docs = self.docs;
+        if let Some(field) = self.fields.get_mut(path.as_str()) {
+            visit.note(field, value, path, docs);
+        } else if self.admit(path, parent, visit) {
+            if let Some(field) = self.fields.get_mut(path.as_str()) {
+                visit.note(field, value, path, docs);
+            }
+        } else {
             self.untracked += 1;
             return;
-        }
-        if let Some(field) = self.fields.get_mut(path.as_str())
-            && !visit.repeated
-        {
-            field.held(value, visit.at_ms, visit.limits.half_life_ms, visit.sample);
-            if !value.is_array() && !value.is_object() {
-                match field
-                    .place
-                    .and_then(|place| visit.hashes.get_mut(usize::from(place)))
-                {
-                    Some(hash) => *hash = value_hash(value).filter(|_| !value.is_null()),
-                    // Looked at now and then: it is a walk over the path.
-                    None if field.docs.is_multiple_of(DOCS_TO_FOLLOW)
-                        && field.docs * 5 >= self.docs
-                        && !path.contains(['*', '[']) =>
-                    {
-                        visit.known.push(path.clone());
-                    }
-                    None => {}
-                }
-            }
         }
         if depth >= visit.limits.depth {
             return;
@@ -202,11 +213,8 @@ impl Records {
         }
     }
 
-    /// Whether a path is tracked, perhaps from now on.
+    /// Whether a new path is tracked from now on.
     fn admit(&mut self, path: &str, parent: usize, visit: &mut Visit<'_>) -> bool {
-        if self.fields.contains_key(path) {
-            return true;
-        }
         if path.len() > visit.limits.path_bytes {
             return false;
         }
