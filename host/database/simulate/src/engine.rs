@@ -22,8 +22,7 @@ pub(crate) struct Cost {
     pub(crate) used: Option<String>,
 }
 
-/// The simulated engine, its rules (everything is allowed, and a person says no to nothing that is asked: links wait)
-/// and its disk.
+/// The simulated engine.
 pub(crate) struct Engine<'a> {
     pub(crate) workload: &'a Workload,
     /// Indexes and rollups that answer queries.
