@@ -35,6 +35,7 @@ pub mod model;
 pub mod rule;
 pub mod strategy;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 pub use bindings::polity::plugin::types::{Problem, Usage};
@@ -48,8 +49,9 @@ pub fn problem(code: &str, detail: impl Into<String>) -> Problem {
     }
 }
 
-/// Parses JSON text that the host handed over; a failure is a problem `invalid` that says where.
-pub fn parse<T: DeserializeOwned>(json: &str) -> Result<T, Problem> {
+/// Parses JSON text that the host handed over; a failure is a problem `invalid` that says where. What is parsed may
+/// borrow from the text.
+pub fn parse<'json, T: Deserialize<'json>>(json: &'json str) -> Result<T, Problem> {
     serde_json::from_str(json).map_err(|error| problem("invalid", error.to_string()))
 }
 
