@@ -109,7 +109,7 @@ def polity(work, binary, path="/sse/v1", port=9910):
     subprocess.run([binary, "init", str(company)], check=True, stdout=subprocess.DEVNULL)
     (company / "plugins").mkdir(exist_ok=True)
     (company / "plugins/openai.grant.toml").write_text(
-        f'[[http]]\nhost = "127.0.0.1:{UPSTREAM}"\nmethods = ["POST"]\nplain = true\nprivate = true\n'
+        f'[[http]]\nhost = "127.0.0.1:{UPSTREAM}"\nmethods = ["GET", "POST"]\nplain = true\nprivate = true\n'
         f'[config]\nbase_url = "http://127.0.0.1:{UPSTREAM}{path}"\nmodels = [{{ id = "dummy-model" }}]\n')
     data = work / "data"
     shutil.rmtree(data, ignore_errors=True)
