@@ -113,7 +113,7 @@ impl Kernel {
         let books = Books::new(Law::new(loaded.constitution), &runtime);
         Ok(Self {
             inner: Arc::new(Inner {
-                models: Models::new(clock.clone()),
+                models: Models::new(clock.clone(), loaded.overlay),
                 tokens: Tokens::read(ledger.clone(), clock.clone())?,
                 inbox: Inbox::new(ledger.clone(), clock.clone()),
                 counting: Counting::default(),

@@ -63,10 +63,11 @@ pub use escalation::{HumanAnswer, HumanState, ItemAnswer, RaiseError};
 pub use histogram::Histogram;
 pub use kept::Omitted;
 pub use kernel::Kernel;
-pub use models::{AdapterProblem, ModelEntry};
+pub use models::{AdapterProblem, ModelEntry, Routing};
 pub use replay::Replay;
 pub use settings::{Settings, StartError};
 pub use story::{Story, StoryEvent};
 pub use tokens::{TokenError, TokenInfo};
 
+pub use polity_router::{Wants, WantsError};
 pub use polity_runtime::{Delta, ToolCall};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::price::Tokens;
 use crate::digest::text;
-use crate::models::ModelEntry;
+use crate::models::{Chosen, Routing};
 
 /// How a completion ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -33,6 +33,9 @@ pub enum CompletionStatus {
 pub struct CompletionRecord {
     /// The model as the caller named it.
     pub asked: String,
+    /// Why this model was chosen, where it had to be.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub routing: Option<Box<Routing>>,
     /// The model's id.
     pub model: Arc<str>,
     /// The adapter.
@@ -105,12 +108,14 @@ impl CompletionRecord {
     /// A completion that has not come to the adapter.
     pub(super) fn new(
         asked: String,
-        model: &ModelEntry,
+        chosen: &Chosen,
         stream: bool,
         status: CompletionStatus,
     ) -> Self {
+        let model = &chosen.model;
         Self {
             asked,
+            routing: chosen.routing.clone(),
             model: model.id().clone(),
             plugin: model.plugin.clone(),
             plugin_version: model.version().cloned(),

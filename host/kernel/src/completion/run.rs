@@ -13,7 +13,8 @@ use super::{
     Answer, AnswerStream, CompleteError, CompletionRecord, CompletionRequest, CompletionStatus,
     Failure, price,
 };
-use crate::models::{ModelEntry, Unknown};
+use crate::escalation::ask_a_person;
+use crate::models::{Choice, ChooseError, Chosen};
 use crate::record::Record;
 use crate::rules::{Facts, Question, Ruling, rule};
 use crate::{Actor, Decision, Kernel};
@@ -49,19 +50,10 @@ impl Kernel {
         let visit = self.enter()?;
         request.check().map_err(CompleteError::Invalid)?;
         let inner = &*self.inner;
-        let model = self
-            .resolve(&request.model)
-            .await
-            .map_err(|Unknown { near }| {
-                inner.counting.unknown_model();
-                CompleteError::UnknownModel {
-                    asked: request.model.clone(),
-                    near,
-                }
-            })?;
-
         let at_ms = inner.clock.now_ms();
         let id = new_id(at_ms);
+        let chosen = self.choose(id, at_ms, &request, stream).await?;
+        let model = &chosen.model;
         let book = inner.books.current(&inner.runtime);
         let estimate = price::estimate(&model.info, request.bytes(), request.max_output_tokens);
         let spent = inner.spending.today(&actor.id, at_ms)?;
@@ -79,19 +71,22 @@ impl Kernel {
             input: request.input(stream),
             context: facts.text(),
         };
-        let ruling = rule(&book, id, question).await;
+        let mut ruling = rule(&book, id, question).await;
+        if let Some(routing) = chosen.routing.as_ref().filter(|_| chosen.is_strange()) {
+            ask_a_person(&mut ruling.resolution, routing, ruling.law.charter());
+        }
         inner.counting.decision(&ACTION, ruling.resolution.kind());
 
         let records = ruling.law.charter().ledger().completions;
         let outcome = ruling.resolution.kind();
         if outcome >= OutcomeKind::Escalate {
             let completion =
-                CompletionRecord::new(request.model, &model, stream, CompletionStatus::Refused);
+                CompletionRecord::new(request.model, &chosen, stream, CompletionStatus::Refused);
             return Err(self.refuse(ruling, completion, records, started).await);
         }
         let asked = request.model.clone();
         let (record, amended) = Record::new(ruling);
-        let completion = CompletionRecord::new(asked, &model, stream, CompletionStatus::Answered);
+        let completion = CompletionRecord::new(asked, &chosen, stream, CompletionStatus::Answered);
         let mut judged = Judged {
             id,
             record,
@@ -99,17 +94,17 @@ impl Kernel {
             records,
             started,
         };
-        let (request, model) = match amended {
-            None => (request, model),
-            Some(input) => match self.amend(&request, &model, &input).await {
-                Ok((request, model)) => {
+        let (request, chosen) = match amended {
+            None => (request, chosen),
+            Some(input) => match self.amend(id, request, chosen, &input, stream).await {
+                Ok((request, chosen)) => {
                     judged.completion = CompletionRecord::new(
                         request.model.clone(),
-                        &model,
+                        &chosen,
                         stream,
                         CompletionStatus::Answered,
                     );
-                    (request, model)
+                    (request, chosen)
                 }
                 Err(detail) => {
                     let error = Failure {
@@ -126,6 +121,8 @@ impl Kernel {
             },
         };
 
+        let why = chosen.why().map(Arc::from);
+        let model = chosen.model;
         let left = request
             .deadline
             .map(|deadline| deadline.saturating_sub(started.elapsed()));
@@ -169,6 +166,7 @@ impl Kernel {
             record,
             completion,
             model: model.clone(),
+            why,
             reservation,
             prompt_bytes,
             started,
@@ -188,24 +186,61 @@ impl Kernel {
         running.end(called).await.map(Answer::Whole)
     }
 
-    async fn resolve(&self, model: &str) -> Result<Arc<ModelEntry>, Unknown> {
-        self.inner.models.resolve(&self.inner.runtime, model).await
+    /// Who answers.
+    async fn choose(
+        &self,
+        id: Uuid,
+        at_ms: u64,
+        request: &CompletionRequest,
+        stream: bool,
+    ) -> Result<Chosen, CompleteError> {
+        let inner = &*self.inner;
+        let choice = Choice {
+            request,
+            stream,
+            at_ms,
+            // The decision's own id, so that whoever has the record has all that chance was drawn from.
+            seed: id.as_u64_pair().1,
+        };
+        let chosen = inner.models.choose(&inner.runtime, choice).await;
+        chosen.map_err(|error| match error {
+            ChooseError::Unknown { near } => {
+                inner.counting.unknown_model();
+                CompleteError::UnknownModel {
+                    asked: request.model.clone(),
+                    near,
+                }
+            }
+            ChooseError::Wants(error) => CompleteError::Invalid(error.to_string()),
+            ChooseError::Nobody(decision) => CompleteError::NoModel(decision),
+            ChooseError::Council => CompleteError::Invalid(format!(
+                "\"{}\" names several models, and a completion is answered by one: name a model, an alias or `auto`",
+                request.model
+            )),
+        })
     }
 
-    /// The request in the form that the rules gave it, and the model that it names then.
+    /// The request in the form that the rules gave it, and who answers that.
     async fn amend(
         &self,
-        request: &CompletionRequest,
-        model: &Arc<ModelEntry>,
+        id: Uuid,
+        request: CompletionRequest,
+        chosen: Chosen,
         input: &serde_json::Value,
-    ) -> Result<(CompletionRequest, Arc<ModelEntry>), String> {
+        stream: bool,
+    ) -> Result<(CompletionRequest, Chosen), String> {
         let amended = request.amended(input)?;
-        if amended.model == request.model {
-            return Ok((amended, model.clone()));
+        if amended.model == request.model && amended.wants == request.wants {
+            return Ok((amended, chosen));
         }
-        match self.resolve(&amended.model).await {
-            Ok(model) => Ok((amended, model)),
-            Err(_) => Err(format!("there is no model \"{}\"", amended.model)),
+        let at_ms = self.inner.clock.now_ms();
+        match self.choose(id, at_ms, &amended, stream).await {
+            Ok(chosen) if chosen.is_strange() => Err(chosen.why().unwrap_or_default().to_owned()),
+            Ok(chosen) => Ok((amended, chosen)),
+            Err(CompleteError::UnknownModel { asked, .. }) => {
+                Err(format!("there is no model \"{asked}\""))
+            }
+            Err(error) => Err(error.to_string()),
         }
     }
 

@@ -29,6 +29,7 @@ pub(super) struct Dispatched {
     pub(super) record: Record,
     pub(super) completion: CompletionRecord,
     pub(super) model: Arc<ModelEntry>,
+    pub(super) why: Option<Arc<str>>,
     pub(super) reservation: Reservation,
     pub(super) prompt_bytes: usize,
     pub(super) started: Instant,
@@ -58,6 +59,11 @@ impl Running {
         }
     }
 
+    /// Why its model answers, where it was not simply named.
+    pub(super) fn why(&self) -> Option<Arc<str>> {
+        self.open.as_ref().and_then(|open| open.why.clone())
+    }
+
     /// Counts a piece of a stream that goes out.
     pub(super) fn deliver(&mut self, piece: &Delta) {
         self.delivered_bytes += bytes(piece);
@@ -79,6 +85,7 @@ impl Running {
         };
         let (id, records, deadline) = (open.id, open.records, open.deadline);
         let (model, kernel) = (open.model.clone(), open.kernel.clone());
+        let why = open.why.clone();
         let (mut outcome, content, ending) = match called {
             Ok(Completion { outcome, pieces }) => {
                 self.delivered_bytes += pieces.iter().map(bytes).sum::<u64>();
@@ -108,6 +115,7 @@ impl Running {
                 decision_id: id,
                 model: model.id().clone(),
                 plugin: model.plugin.clone(),
+                why,
                 content,
                 outcome,
                 cost_micro: settled.cost_micro,

@@ -40,6 +40,7 @@ pub enum Piece {
 pub struct AnswerStream {
     decision_id: Uuid,
     model: Arc<str>,
+    why: Option<Arc<str>>,
     state: State,
     pieces: mpsc::Receiver<Delta>,
     /// Read ahead, to know that there is an answer.
@@ -80,6 +81,7 @@ impl AnswerStream {
         let mut stream = Self {
             decision_id,
             model: model.id().clone(),
+            why: running.why(),
             state: State::Answering(guest, running),
             pieces,
             first: None,
@@ -101,6 +103,11 @@ impl AnswerStream {
     /// The id of the model that answers, which is another than the one asked for where the rules amended that.
     pub fn model(&self) -> &Arc<str> {
         &self.model
+    }
+
+    /// Why this model answers, where it was not simply named: one sentence of printable ASCII.
+    pub fn why(&self) -> Option<&str> {
+        self.why.as_deref()
     }
 
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {

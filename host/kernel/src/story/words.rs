@@ -10,6 +10,7 @@ use crate::completion::CompletionRecord;
 use crate::decision::RuleFinding;
 use crate::escalation::HumanState;
 use crate::kept::Omitted;
+use crate::models::Routing;
 use crate::money::Money;
 
 /// Digits of a digest that a person can tell two versions apart by.
@@ -17,6 +18,9 @@ const DIGITS: usize = 12;
 
 /// Amended places that are shown.
 const MAX_CHANGES: usize = 5;
+
+/// Models that are shown of those that were weighed.
+const MAX_CANDIDATES: usize = 8;
 
 impl fmt::Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -166,6 +170,9 @@ impl Story {
                 short(digest)
             ),
         )?;
+        if let Some(routing) = &completion.routing {
+            self.routing(f, routing)?;
+        }
         let end = match (&completion.finish, &completion.error) {
             (Some(finish), _) => format!("{} ({})", completion.status, line(finish)),
             (None, Some(error)) => format!(
@@ -207,6 +214,38 @@ impl Story {
             "time",
             format_args!("{judging} for the rules{first}, {all} in all"),
         )
+    }
+
+    /// Why this model: what was weighed, the best first.
+    fn routing(&self, f: &mut fmt::Formatter<'_>, routing: &Routing) -> fmt::Result {
+        fact(f, "chosen", line(&routing.why))?;
+        for candidate in routing.decision.candidates.iter().take(MAX_CANDIDATES) {
+            let name = line(&candidate.model);
+            if candidate.reasons.is_empty() {
+                let cost = self.money(candidate.cost);
+                fact(
+                    f,
+                    "weighed",
+                    format_args!(
+                        "{name}: score {:.2}, {cost} expected, worth {:.3}",
+                        candidate.quality.expected, candidate.utility
+                    ),
+                )?;
+            } else {
+                let reasons: Vec<String> =
+                    candidate.reasons.iter().map(ToString::to_string).collect();
+                fact(
+                    f,
+                    "excluded",
+                    format_args!("{name}: {}", line(&reasons.join(", and "))),
+                )?;
+            }
+        }
+        let shown = routing.decision.candidates.len().min(MAX_CANDIDATES);
+        match routing.decision.candidates.len() + routing.omitted - shown {
+            0 => Ok(()),
+            more => fact(f, "weighed", format_args!("and {more} more")),
+        }
     }
 
     fn people(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
