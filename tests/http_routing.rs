@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 fn models() -> Value {
     json!({
         "models": {
-            "openai/small": {"price": {"input": 1_000_000, "output": 2_000_000}, "region": "eu", "quality": {"*": 0.7}},
+            "openai/small": {"price": {"input": 1_000_000, "output": 2_000_000}, "region": "eu", "local": false, "quality": {"*": 0.7}},
             "openai/large": {
-                "price": {"input": 3_000_000, "output": 15_000_000}, "region": "us",
+                "price": {"input": 3_000_000, "output": 15_000_000}, "region": "us", "local": false,
                 "quality": {"*": 0.75, "code": 0.95},
             },
         },

@@ -20,6 +20,7 @@ use crate::constitution_live::RefusedConstitution;
 use crate::constitution_store as store;
 use crate::counters::{Counters, Counting};
 use crate::drain::{Door, Drained, Draining, Visit};
+use crate::houses::Houses;
 use crate::law::Law;
 use crate::models::{AdapterProblem, ModelEntry, Models};
 use crate::near::near;
@@ -39,6 +40,7 @@ pub struct Kernel {
 pub(crate) struct Inner {
     pub(crate) books: Books,
     pub(crate) models: Models,
+    pub(crate) houses: Houses,
     pub(crate) runtime: Runtime,
     journal: PluginJournal,
     pub(crate) spending: Spending,
@@ -114,6 +116,7 @@ impl Kernel {
         Ok(Self {
             inner: Arc::new(Inner {
                 models: Models::new(clock.clone(), loaded.overlay),
+                houses: Houses::default(),
                 tokens: Tokens::read(ledger.clone(), clock.clone())?,
                 inbox: Inbox::new(ledger.clone(), clock.clone()),
                 counting: Counting::default(),

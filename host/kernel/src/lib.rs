@@ -33,6 +33,7 @@ mod digest;
 mod drain;
 mod escalation;
 mod histogram;
+mod houses;
 mod kept;
 mod kernel;
 mod law;

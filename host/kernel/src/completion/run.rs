@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 use polity_constitution::{ActionKind, CompletionRecords, OutcomeKind};
 use polity_ledger::{Commit, new_id};
 use polity_runtime::Reply;
+use polity_runtime::failure::CallError;
 use uuid::Uuid;
 
+use super::flight::{Flight, Next, Plan};
+use super::others::Others;
 use super::running::{Dispatched, Running, micros};
 use super::{
     Answer, AnswerStream, CompleteError, CompletionRecord, CompletionRequest, CompletionStatus,
@@ -22,7 +25,7 @@ use crate::{Actor, Decision, Kernel};
 /// The kind of action that a completion is.
 pub(crate) const KIND: &str = "model.complete";
 
-static ACTION: LazyLock<ActionKind> =
+pub(super) static ACTION: LazyLock<ActionKind> =
     LazyLock::new(|| KIND.parse().expect("it is written as a kind"));
 
 /// A completion that the rules have spoken on and that has not come to its adapter.
@@ -122,7 +125,7 @@ impl Kernel {
         };
 
         let why = chosen.why().map(Arc::from);
-        let model = chosen.model;
+        let Chosen { model, others, .. } = chosen;
         let left = request
             .deadline
             .map(|deadline| deadline.saturating_sub(started.elapsed()));
@@ -159,7 +162,22 @@ impl Kernel {
         let Judged {
             record, completion, ..
         } = judged;
-        let running = Running::new(Dispatched {
+        let others_input = match others.is_empty() {
+            true => String::new(),
+            false => request.input(stream),
+        };
+        let flight = Flight::new(Plan {
+            id,
+            house: inner.houses.current(&inner.runtime),
+            seats: std::iter::once(model.clone()).chain(others).collect(),
+            stream,
+            prompt_bytes,
+            max_output_tokens: request.max_output_tokens,
+            max_cost_micro: request.wants.as_ref().and_then(|wants| wants.max_cost),
+            now_ms: inner.clock.now_ms(),
+            left,
+        });
+        let mut running = Running::new(Dispatched {
             kernel: self.clone(),
             visit,
             id,
@@ -167,6 +185,8 @@ impl Kernel {
             completion,
             model: model.clone(),
             why,
+            flight,
+            wasted_micro: 0,
             reservation,
             prompt_bytes,
             started,
@@ -174,16 +194,39 @@ impl Kernel {
             records,
         });
         noted?;
-        let wire = request.into_wire(&model.info.id);
+        let deadline = request.deadline.map(|deadline| started + deadline);
+        let mut wire = request.into_wire(&model.info.id);
+        let others = Others {
+            kernel: self,
+            actor,
+            input: others_input,
+            at_ms,
+        };
         if stream {
-            let stream = AnswerStream::open(id, running, &model, wire, left).await?;
+            let stream = AnswerStream::open(id, running, &others, wire, deadline).await?;
             return Ok(Answer::Stream(stream));
         }
-        let called = model
-            .adapter
-            .complete(&wire, Reply::Collect(Vec::new()), left)
-            .await;
-        running.end(called).await.map(Answer::Whole)
+        let mut last = None;
+        loop {
+            others.judge(&mut running).await;
+            let (model, patience) = match running.next().await {
+                Next::Call(model, patience) => (model, patience),
+                Next::Nobody(why) => {
+                    let called = last.unwrap_or(Err(why));
+                    return running.end(called).await.map(Answer::Whole);
+                }
+            };
+            wire.model.clone_from(&model.info.id);
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            let call = model
+                .adapter
+                .complete(&wire, Reply::Collect(Vec::new()), left);
+            let called = within(patience, call).await;
+            if running.landed(&called) {
+                return running.end(called).await.map(Answer::Whole);
+            }
+            last = Some(called);
+        }
     }
 
     /// Who answers.
@@ -332,5 +375,19 @@ impl Kernel {
             CompletionRecords::Relaxed => inner.ledger.commit_relaxed(commit)?,
         };
         Ok(())
+    }
+}
+
+/// A call with an end to the patience with it.
+pub(super) async fn within<T>(
+    patience: Option<Duration>,
+    call: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    match patience {
+        None => call.await,
+        Some(patience) => match tokio::time::timeout(patience, call).await {
+            Ok(called) => called,
+            Err(_) => Err(CallError::Timeout(micros(patience) / 1000)),
+        },
     }
 }

@@ -14,6 +14,9 @@ use crate::near::near;
 /// Candidates that a record keeps: whoever may answer comes first, and nobody reads further.
 const MAX_CANDIDATES: usize = 24;
 
+/// Models that may be asked in another's place.
+const MAX_OTHERS: usize = 7;
+
 /// Why a model was chosen, as the ledger keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Routing {
@@ -29,6 +32,8 @@ pub struct Routing {
 /// Who answers.
 pub(crate) struct Chosen {
     pub(crate) model: Arc<ModelEntry>,
+    /// Who may answer in its place, best first.
+    pub(crate) others: Vec<Arc<ModelEntry>>,
     /// None where the model was named and nothing had to be weighed.
     pub(crate) routing: Option<Box<Routing>>,
 }
@@ -110,6 +115,7 @@ impl Models {
             Some(model) if choice.request.wants.is_none() && model.is_free => {
                 return Ok(Chosen {
                     model,
+                    others: Vec::new(),
                     routing: None,
                 });
             }
@@ -164,8 +170,15 @@ impl Models {
             // Its adapter went while the router thought.
             return Err(ChooseError::Unknown { near: Vec::new() });
         };
+        let others = decision
+            .eligible()
+            .filter(|candidate| candidate.model != key)
+            .filter_map(|candidate| index.of_key(&candidate.model))
+            .take(MAX_OTHERS)
+            .collect();
         Ok(Chosen {
             model,
+            others,
             routing: Some(Box::new(Routing::new(decision))),
         })
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use polity_constitution::{Mode, OutcomeKind, Verdict};
+use polity_dispatch::{AttemptEnd, AttemptRecord};
 
 use super::Story;
 use super::line::{json, line, span, time};
@@ -172,6 +173,9 @@ impl Story {
         )?;
         if let Some(routing) = &completion.routing {
             self.routing(f, routing)?;
+        }
+        for attempt in &completion.attempts {
+            fact(f, "tried", tried(attempt))?;
         }
         let end = match (&completion.finish, &completion.error) {
             (Some(finish), _) => format!("{} ({})", completion.status, line(finish)),
@@ -374,6 +378,17 @@ fn rule(finding: &RuleFinding) -> String {
         String::new()
     };
     format!("{name}{version}{shadow} {said}{price}")
+}
+
+/// What became of one call.
+fn tried(attempt: &AttemptRecord) -> String {
+    let took = span(attempt.ended_ms.saturating_sub(attempt.started_ms) * 1000);
+    let end = match &attempt.end {
+        AttemptEnd::Answered => "answered".to_owned(),
+        AttemptEnd::Failed { class, detail } => format!("failed, {class}: {}", line(detail)),
+        AttemptEnd::Stopped(_) => "was ended".to_owned(),
+    };
+    format!("{}/{} {end} ({took})", attempt.plugin, line(&attempt.model))
 }
 
 fn short(digest: &polity_runtime::digest::Digest) -> String {
