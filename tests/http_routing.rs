@@ -180,3 +180,60 @@ async fn a_mistake_in_models_json_is_told_and_what_was_in_force_stays() {
     let response = ask(&host, json!({"model": "best"})).await;
     assert_eq!(header(&response, "x-polity-model"), "small");
 }
+
+#[tokio::test]
+async fn who_would_answer_is_told_without_asking_anybody() {
+    let (upstream, host) = routed(models()).await;
+    let asked = json!({"text": "Good morning!", "polity": {"region": "eu"}});
+    let answer = host.json(host.post("/api/route").json(&asked)).await;
+    assert_eq!(answer["model"], "openai/small");
+    let table = answer["text"].as_str().unwrap();
+    assert!(
+        table.contains("data must stay in eu, it is in us"),
+        "{table}"
+    );
+    assert_eq!(
+        answer["decision"]["candidates"][1]["reasons"][0]["reason"],
+        "outside-region"
+    );
+    assert!(upstream.requests().is_empty());
+}
+
+#[tokio::test]
+async fn feedback_changes_who_is_chosen_and_outlives_the_host() {
+    let mut models = models();
+    models["policy"] = json!({"mode": "on", "exploration": {"share": 0}});
+    let (_upstream, mut host) = routed(models).await;
+    for _ in 0..12 {
+        let response = ask(&host, json!({"model": "auto"})).await;
+        let decision = header(&response, "x-polity-decision-id");
+        let good = header(&response, "x-polity-model") == "large";
+        let path = format!("/api/decisions/{decision}/feedback");
+        let lesson = host
+            .json(host.post(&path).json(&json!({"accepted": good})))
+            .await;
+        assert_eq!(lesson["weight"], 1.0, "{lesson}");
+    }
+    let chosen = host
+        .json(host.post("/api/route").json(&json!({"text": "Hello"})))
+        .await;
+    assert_eq!(chosen["model"], "openai/large", "{}", chosen["text"]);
+    host.restart().await;
+    let again = host
+        .json(host.post("/api/route").json(&json!({"text": "Hello"})))
+        .await;
+    assert_eq!(again["model"], "openai/large", "{}", again["text"]);
+
+    let named = ask(&host, json!({})).await;
+    let path = format!(
+        "/api/decisions/{}/feedback",
+        header(&named, "x-polity-decision-id")
+    );
+    let refused = host
+        .post(&path)
+        .json(&json!({"score": 1}))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(refused.status(), 409);
+}

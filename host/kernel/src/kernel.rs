@@ -20,6 +20,7 @@ use crate::constitution_live::RefusedConstitution;
 use crate::constitution_store as store;
 use crate::counters::{Counters, Counting};
 use crate::drain::{Door, Drained, Draining, Visit};
+use crate::feedback;
 use crate::houses::Houses;
 use crate::law::Law;
 use crate::models::{AdapterProblem, ModelEntry, Models};
@@ -112,10 +113,12 @@ impl Kernel {
         })?;
         // What was loaded is on record before the first decision is.
         journal.flush_blocking();
+        let models = Models::new(clock.clone(), loaded.overlay);
+        feedback::take_again(&ledger, models.router())?;
         let books = Books::new(Law::new(loaded.constitution), &runtime);
         Ok(Self {
             inner: Arc::new(Inner {
-                models: Models::new(clock.clone(), loaded.overlay),
+                models,
                 houses: Houses::default(),
                 tokens: Tokens::read(ledger.clone(), clock.clone())?,
                 inbox: Inbox::new(ledger.clone(), clock.clone()),

@@ -60,7 +60,7 @@ impl CompletionRequest {
     }
 
     /// What is wrong with it, in one sentence.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         if self.model.is_empty() || self.model.len() > 256 {
             return Err(
                 "name a model, in at most 256 bytes; `GET /v1/models` lists them".to_owned(),

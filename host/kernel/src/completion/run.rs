@@ -246,9 +246,13 @@ impl Kernel {
             seed: id.as_u64_pair().1,
         };
         let chosen = inner.models.choose(&inner.runtime, choice).await;
-        chosen.map_err(|error| match error {
+        chosen.map_err(|error| self.nobody(request, error))
+    }
+
+    fn nobody(&self, request: &CompletionRequest, error: ChooseError) -> CompleteError {
+        match error {
             ChooseError::Unknown { near } => {
-                inner.counting.unknown_model();
+                self.inner.counting.unknown_model();
                 CompleteError::UnknownModel {
                     asked: request.model.clone(),
                     near,
@@ -260,7 +264,29 @@ impl Kernel {
                 "\"{}\" names several models, and a completion is answered by one: name a model, an alias or `auto`",
                 request.model
             )),
-        })
+        }
+    }
+
+    /// Who would answer a request; nobody is asked, and nothing is recorded.
+    ///
+    /// # Errors
+    /// Where the request is not as it should be, or names no model there is. That nobody may answer is no error.
+    pub async fn route(
+        &self,
+        request: &CompletionRequest,
+        stream: bool,
+    ) -> Result<polity_router::Decision, CompleteError> {
+        request.check().map_err(CompleteError::Invalid)?;
+        let inner = &*self.inner;
+        let at_ms = inner.clock.now_ms();
+        let choice = Choice {
+            request,
+            stream,
+            at_ms,
+            seed: new_id(at_ms).as_u64_pair().1,
+        };
+        let decided = inner.models.decide(&inner.runtime, choice).await;
+        decided.map_err(|error| self.nobody(request, error))
     }
 
     /// The request in the form that the rules gave it, and who answers that.

@@ -108,22 +108,32 @@ impl Models {
         runtime: &Runtime,
         choice: Choice<'_>,
     ) -> Result<Chosen, ChooseError> {
-        let name = &*choice.request.model;
         let index = self.current(&runtime.current());
+        let name = &*choice.request.model;
         let named = index.find(name).filter(|_| !index.is_alias(name));
-        match named {
-            Some(model) if choice.request.wants.is_none() && model.is_free => {
-                return Ok(Chosen {
-                    model,
-                    others: Vec::new(),
-                    routing: None,
-                });
-            }
-            Some(_) => {}
-            None if index.is_complete && self.is_known(name) => {}
-            None => self.refresh(runtime).await,
+        let is_simple = |model: &Arc<ModelEntry>| choice.request.wants.is_none() && model.is_free;
+        if let Some(model) = named.filter(is_simple) {
+            return Ok(Chosen {
+                model,
+                others: Vec::new(),
+                routing: None,
+            });
         }
-        let decision = self.weigh(choice).map_err(|error| match error {
+        let decision = self.decide(runtime, choice).await?;
+        self.seat(runtime, decision)
+    }
+
+    /// What the router says, whether or not it has to be asked.
+    pub(crate) async fn decide(
+        &self,
+        runtime: &Runtime,
+        choice: Choice<'_>,
+    ) -> Result<Decision, ChooseError> {
+        let name = &*choice.request.model;
+        if !(self.current(&runtime.current()).is_complete && self.is_known(name)) {
+            self.refresh(runtime).await;
+        }
+        self.weigh(choice).map_err(|error| match error {
             DecideError::UnknownModel(_) => {
                 let index = self.current(&runtime.current());
                 let names: Vec<&str> = index.names().chain(index.aliases()).collect();
@@ -132,8 +142,7 @@ impl Models {
                 }
             }
             DecideError::Wants(error) => ChooseError::Wants(error),
-        })?;
-        self.seat(runtime, decision)
+        })
     }
 
     /// Asks the router.

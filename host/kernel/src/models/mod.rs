@@ -52,6 +52,10 @@ impl Models {
         }
     }
 
+    pub(crate) fn router(&self) -> &Router {
+        &self.router
+    }
+
     /// Puts in force what the company says of its models.
     pub(crate) fn say(&self, overlay: Overlay) {
         let policy = overlay.policy.clone().unwrap_or_default();
