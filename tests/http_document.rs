@@ -83,6 +83,8 @@ async fn every_part_of_the_surface_is_documented() {
         "get /api/decisions",
         "get /api/decisions/{id}",
         "get /api/decisions/{id}/story",
+        "post /api/route",
+        "post /api/decisions/{id}/feedback",
         "get /api/constitution",
         "post /api/constitution/reload",
         "get /api/plugins",

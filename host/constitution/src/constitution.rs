@@ -19,6 +19,7 @@ pub struct Constitution {
     charter: Charter,
     bindings: Vec<Binding>,
     version: Version,
+    models: Option<String>,
 }
 
 impl Constitution {
@@ -63,6 +64,11 @@ impl Constitution {
         self.bindings.iter().filter(|binding| binding.guards(kind))
     }
 
+    /// The text of `models.json`, where there is one: what the company says of its models. It has not been looked into.
+    pub fn models(&self) -> Option<&str> {
+        self.models.as_deref()
+    }
+
     /// Which constitution this is.
     pub fn version(&self) -> &Version {
         &self.version
@@ -90,11 +96,18 @@ fn assemble(
         }
     };
     let bindings = read_bindings(sources, &mut documents, &mut problems);
+    let models = sources.get(sources::MODELS).map(str::to_owned);
+    if let Some(text) = &models {
+        // What is no JSON is another version too; whoever reads it says what is wrong with it.
+        let value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()));
+        documents.insert(sources::MODELS.to_owned(), value);
+    }
     match charter {
         Some(charter) if problems.is_empty() => Ok(Constitution {
             charter,
             bindings,
             version: Version::of(&canonical(&Value::Object(documents)), commit),
+            models,
         }),
         _ => Err(Problems::new(problems)),
     }

@@ -15,6 +15,10 @@ const MAX_BYTES: u64 = 1 << 20;
 pub(crate) const CHARTER: &str = "charter.json";
 const RULES: &str = "rules";
 
+/// What the company says of its models. It is read, kept and part of the version like the rest; what it means, the
+/// router knows.
+pub(crate) const MODELS: &str = "models.json";
+
 /// The documents of a constitution by their path in its folder, `/` between its parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sources {
@@ -72,6 +76,9 @@ impl Sources {
                     read.take(folder, CHARTER, &mut problems);
                 } else {
                     problems.push(no_charter(&names));
+                }
+                if names.iter().any(|name| name == MODELS) {
+                    read.take(folder, MODELS, &mut problems);
                 }
                 if names.iter().any(|name| name == RULES) {
                     read.take_rules(folder, &mut problems);

@@ -163,6 +163,7 @@ impl Kernel {
             .commit(store::record(&loaded, Some(version), &at_next_start))
             .await?;
         inner.refused.store(None);
+        inner.models.say(loaded.overlay);
         inner.books.enact(Law::new(loaded.constitution));
         Ok(Reloaded::Changed { at_next_start })
     }
@@ -228,7 +229,11 @@ fn concerns(event: &notify::Result<notify::Event>, folder: &Path) -> bool {
             let in_rules = path
                 .parent()
                 .is_some_and(|parent| parent.ends_with("rules"));
-            in_rules || path == folder || name == "charter.json" || name == "rules"
+            in_rules
+                || path == folder
+                || name == "charter.json"
+                || name == store::MODELS
+                || name == "rules"
         })
 }
 

@@ -5,14 +5,18 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use polity_constitution::{Constitution, Problems, Sources, Version};
+use polity_constitution::{Constitution, Problem, Problems, Sources, Version};
 use polity_ledger::{Commit, CommitError, Event, Ledger, ReadError};
+use polity_router::Overlay;
 use serde_json::json;
 
 use crate::digest::sha256;
 
 /// A folder that changes while it is read is read again, so often at most.
 const ATTEMPTS: usize = 5;
+
+/// Beside the charter: what the company says of its models.
+pub(crate) const MODELS: &str = "models.json";
 
 /// The state key of a constitution.
 fn key(version: &Version) -> String {
@@ -22,6 +26,8 @@ fn key(version: &Version) -> String {
 /// A constitution with the documents that it was read from.
 pub(crate) struct Loaded {
     pub(crate) constitution: Constitution,
+    /// What the company says of its models.
+    pub(crate) overlay: Overlay,
     /// By path; none where the folder kept changing while it was read.
     documents: Option<BTreeMap<String, String>>,
 }
@@ -35,6 +41,7 @@ pub(crate) fn load(folder: &Path) -> Result<Loaded, Problems> {
             .is_ok_and(|read| read.version().digest == constitution.version().digest);
         if same {
             return Ok(Loaded {
+                overlay: overlay(&constitution, folder)?,
                 constitution,
                 documents: Some(documents),
             });
@@ -42,8 +49,32 @@ pub(crate) fn load(folder: &Path) -> Result<Loaded, Problems> {
         constitution = Constitution::load(folder)?;
     }
     Ok(Loaded {
+        overlay: overlay(&constitution, folder)?,
         constitution,
         documents: None,
+    })
+}
+
+/// Reads `models.json`. What is wrong with it is wrong with the constitution: half of a push is not put in force.
+fn overlay(constitution: &Constitution, folder: &Path) -> Result<Overlay, Problems> {
+    let Some(text) = constitution.models() else {
+        return Ok(Overlay::default());
+    };
+    Overlay::parse(text).map_err(|problems| Problems {
+        folder: Some(folder.to_owned()),
+        list: problems
+            .0
+            .into_iter()
+            .map(|problem| Problem {
+                code: "models",
+                file: MODELS.to_owned(),
+                line: 0,
+                column: 0,
+                pointer: problem.pointer,
+                message: problem.message,
+                fix: problem.fix,
+            })
+            .collect(),
     })
 }
 
@@ -56,6 +87,7 @@ pub(crate) fn record(
     let Loaded {
         constitution,
         documents,
+        ..
     } = loaded;
     let version = constitution.version();
     let bindings: Vec<_> = constitution
@@ -124,6 +156,7 @@ fn documents(folder: &Path) -> BTreeMap<String, String> {
         }
     };
     take("charter.json".to_owned());
+    take(MODELS.to_owned());
     for entry in fs::read_dir(folder.join("rules"))
         .into_iter()
         .flatten()

@@ -20,6 +20,8 @@ use crate::constitution_live::RefusedConstitution;
 use crate::constitution_store as store;
 use crate::counters::{Counters, Counting};
 use crate::drain::{Door, Drained, Draining, Visit};
+use crate::feedback;
+use crate::houses::Houses;
 use crate::law::Law;
 use crate::models::{AdapterProblem, ModelEntry, Models};
 use crate::near::near;
@@ -39,6 +41,7 @@ pub struct Kernel {
 pub(crate) struct Inner {
     pub(crate) books: Books,
     pub(crate) models: Models,
+    pub(crate) houses: Houses,
     pub(crate) runtime: Runtime,
     journal: PluginJournal,
     pub(crate) spending: Spending,
@@ -110,10 +113,13 @@ impl Kernel {
         })?;
         // What was loaded is on record before the first decision is.
         journal.flush_blocking();
+        let models = Models::new(clock.clone(), loaded.overlay);
+        feedback::take_again(&ledger, models.router())?;
         let books = Books::new(Law::new(loaded.constitution), &runtime);
         Ok(Self {
             inner: Arc::new(Inner {
-                models: Models::new(clock.clone()),
+                models,
+                houses: Houses::default(),
                 tokens: Tokens::read(ledger.clone(), clock.clone())?,
                 inbox: Inbox::new(ledger.clone(), clock.clone()),
                 counting: Counting::default(),

@@ -32,7 +32,9 @@ mod decision;
 mod digest;
 mod drain;
 mod escalation;
+mod feedback;
 mod histogram;
+mod houses;
 mod kept;
 mod kernel;
 mod law;
@@ -60,13 +62,15 @@ pub use counters::{CompletionCount, Counters, DecisionCount, InboxCount, PluginC
 pub use decision::{Decision, Place, RuleFinding};
 pub use drain::{Drained, Draining};
 pub use escalation::{HumanAnswer, HumanState, ItemAnswer, RaiseError};
+pub use feedback::FeedbackError;
 pub use histogram::Histogram;
 pub use kept::Omitted;
 pub use kernel::Kernel;
-pub use models::{AdapterProblem, ModelEntry};
+pub use models::{AdapterProblem, ModelEntry, Routing};
 pub use replay::Replay;
 pub use settings::{Settings, StartError};
 pub use story::{Story, StoryEvent};
 pub use tokens::{TokenError, TokenInfo};
 
+pub use polity_router::{Feedback, State as RouterState, Wants, WantsError};
 pub use polity_runtime::{Delta, ToolCall};

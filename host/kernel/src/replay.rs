@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::Kernel;
 use crate::constitution_store as store;
+use crate::escalation::ask_a_person;
 use crate::record::{Record, subject};
 use crate::rules::{Measure, failure_of, verdict_of};
 
@@ -147,6 +148,11 @@ impl Bench<'_> {
         {
             let findings = self.hear(&form.to_string(), 2, &then.second_round, &mut differences);
             now = now.settle(resolve(&form, findings, charter), charter);
+        }
+        let routing = record.details.completion.as_ref();
+        let routing = routing.and_then(|completion| completion.routing.as_ref());
+        if let Some(routing) = routing.filter(|routing| routing.is_strange()) {
+            ask_a_person(&mut now, routing, charter);
         }
         compare(then, &now, &mut differences);
         (now.kind(), differences)

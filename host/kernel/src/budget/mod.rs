@@ -101,6 +101,25 @@ impl Spending {
         })
     }
 
+    /// Sets more aside for a completion that turns out to be dearer, or says why there is not enough.
+    pub(crate) fn raise(
+        &self,
+        reservation: &mut Reservation,
+        micro: u64,
+        charter: &Charter,
+    ) -> Result<Result<(), OverBudget>, ReadError> {
+        let Some(more) = micro.checked_sub(reservation.micro) else {
+            return Ok(Ok(()));
+        };
+        let day = reservation.day;
+        let actor = reservation.actor.clone();
+        self.on(day, |accounts| {
+            accounts.reserve(&actor, more, charter, (day + 1) * DAY_MS)?;
+            reservation.micro = micro;
+            Ok(())
+        })
+    }
+
     /// Notes a reservation where a crash cannot take it. One of nothing needs no note.
     pub(crate) fn note(&self, reservation: &Reservation) -> Result<(), CommitError> {
         match reservation.micro {

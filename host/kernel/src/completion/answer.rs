@@ -26,6 +26,8 @@ pub struct Completed {
     pub model: Arc<str>,
     /// The adapter.
     pub plugin: Arc<str>,
+    /// Why this model answered, where it was not simply named: one sentence of printable ASCII.
+    pub why: Option<Arc<str>>,
     /// The answer in the order it came; empty at the end of a stream, whose pieces have gone out before.
     pub content: Vec<Delta>,
     /// How it ended and what it used. Where the provider did not say, the tokens are guessed.

@@ -23,6 +23,9 @@ pub enum CompleteError {
         /// Models that may have been meant, best first.
         near: Vec<String>,
     },
+    /// There are models, and none of them may answer.
+    #[error("{}", nobody(.0))]
+    NoModel(Box<polity_router::Decision>),
     /// The rules do not let it happen.
     #[error("{}", .0.reason)]
     Denied(Box<Decision>),
@@ -83,6 +86,7 @@ impl CompleteError {
         match self {
             Self::Invalid(_) => "invalid",
             Self::UnknownModel { .. } => "unknown-model",
+            Self::NoModel(_) => "no-model",
             Self::Denied(_) => "denied",
             Self::Escalated(_) => "escalated",
             Self::OverBudget { .. } => "over-budget",
@@ -105,6 +109,7 @@ impl CompleteError {
             Self::Deadline { decision_id, .. } => *decision_id,
             Self::Invalid(_)
             | Self::UnknownModel { .. }
+            | Self::NoModel(_)
             | Self::Inbox(_)
             | Self::Record(_)
             | Self::Read(_)
@@ -120,6 +125,34 @@ impl From<EscalateError> for CompleteError {
             EscalateError::Record(error) => Self::Record(error),
         }
     }
+}
+
+/// Models whose reasons are told; nobody reads more of them in one sentence.
+const MAX_TOLD: usize = 12;
+
+/// Each model with every condition that it breaks.
+fn nobody(decision: &polity_router::Decision) -> String {
+    if decision.candidates.is_empty() {
+        return "no adapter has a model to choose from; `polity plugin list` shows what adapters wait for"
+            .to_owned();
+    }
+    let told: Vec<String> = decision
+        .candidates
+        .iter()
+        .take(MAX_TOLD)
+        .map(|candidate| {
+            let reasons: Vec<String> = candidate.reasons.iter().map(ToString::to_string).collect();
+            format!("{}: {}", candidate.model, reasons.join(", and "))
+        })
+        .collect();
+    let more = match decision.candidates.len().saturating_sub(MAX_TOLD) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    format!(
+        "no model may answer this request. {}{more}",
+        told.join("; ")
+    )
 }
 
 fn proposals(near: &[String]) -> String {

@@ -1,12 +1,14 @@
 //! Completions: asking a model, under the rules and within the budget.
 //!
 //! `request` is what is asked, `price` what it may cost, `run` the way from the one to the other, `running` a completion
-//! that has been paid for and not ended yet, `stream` an answer on its way. There is no choice among models here and no
-//! second attempt: whoever wants that puts a router before this.
+//! that has been paid for and not ended yet, `stream` an answer on its way. Which model answers is chosen in `models`; who is
+//! asked again or instead when it fails is decided in `flight`, and `others` has the rules speak on whoever that is.
 
 mod answer;
 mod error;
+mod flight;
 mod message;
+mod others;
 mod outcome;
 mod price;
 mod request;

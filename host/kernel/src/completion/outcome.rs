@@ -3,12 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use polity_dispatch::AttemptRecord;
 use polity_runtime::digest::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::price::Tokens;
 use crate::digest::text;
-use crate::models::ModelEntry;
+use crate::models::{Chosen, ModelEntry, Routing};
 
 /// How a completion ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -33,7 +34,10 @@ pub enum CompletionStatus {
 pub struct CompletionRecord {
     /// The model as the caller named it.
     pub asked: String,
-    /// The model's id.
+    /// Why this model was chosen, where it had to be.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub routing: Option<Box<Routing>>,
+    /// The model's id: the one that answered, or was asked last.
     pub model: Arc<str>,
     /// The adapter.
     pub plugin: Arc<str>,
@@ -67,6 +71,9 @@ pub struct CompletionRecord {
     pub first_piece_us: Option<u64>,
     /// From the request to its end.
     pub took_us: u64,
+    /// Every call that was made, where it was not a single one that went well.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub attempts: Vec<AttemptRecord>,
     /// Why there is no answer, where there is none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error: Option<Failure>,
@@ -105,12 +112,14 @@ impl CompletionRecord {
     /// A completion that has not come to the adapter.
     pub(super) fn new(
         asked: String,
-        model: &ModelEntry,
+        chosen: &Chosen,
         stream: bool,
         status: CompletionStatus,
     ) -> Self {
+        let model = &chosen.model;
         Self {
             asked,
+            routing: chosen.routing.clone(),
             model: model.id().clone(),
             plugin: model.plugin.clone(),
             plugin_version: model.version().cloned(),
@@ -125,9 +134,18 @@ impl CompletionRecord {
             reserved_micro: 0,
             cost_micro: 0,
             first_piece_us: None,
+            attempts: Vec::new(),
             took_us: 0,
             error: None,
         }
+    }
+
+    /// Another model answers.
+    pub(super) fn seat(&mut self, model: &ModelEntry) {
+        self.model = model.id().clone();
+        self.plugin = model.plugin.clone();
+        self.plugin_version = model.version().cloned();
+        self.digest = model.digest();
     }
 
     pub(super) fn set_tokens(&mut self, tokens: Tokens, is_estimate: bool) {

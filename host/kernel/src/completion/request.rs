@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use polity_router::Wants;
 use polity_runtime::plugin;
 use serde::Deserialize;
 use serde_json::Value;
@@ -21,7 +22,7 @@ const MAX_BYTES: usize = 8 << 20;
 /// is read back from there.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct CompletionRequest {
-    /// A model's id, alone or behind its plugin's name: `gpt-4o`, `openai/gpt-4o`.
+    /// A model's id, alone or behind its plugin's name: `gpt-4o`, `openai/gpt-4o`; an alias of the company; or `auto`.
     pub model: String,
     /// The conversation, oldest first.
     pub messages: Vec<Message>,
@@ -40,6 +41,9 @@ pub struct CompletionRequest {
     /// A JSON object with other parameters, for the adapter to translate or to leave out.
     #[serde(default)]
     pub extra: Option<Box<RawValue>>,
+    /// What else the answer must be like. Each is a hard condition on the model that answers.
+    #[serde(default, rename = "polity")]
+    pub wants: Option<Wants>,
     /// Time until the answer must have ended. Rules do not see it.
     #[serde(skip)]
     pub deadline: Option<Duration>,
@@ -56,7 +60,7 @@ impl CompletionRequest {
     }
 
     /// What is wrong with it, in one sentence.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         if self.model.is_empty() || self.model.len() > 256 {
             return Err(
                 "name a model, in at most 256 bytes; `GET /v1/models` lists them".to_owned(),
@@ -144,6 +148,11 @@ impl CompletionRequest {
         }
         if let Some(temperature) = self.temperature {
             let _ = write!(text, ",\"temperature\":{temperature}");
+        }
+        if let Some(wants) = &self.wants
+            && let Ok(wants) = serde_json::to_string(wants)
+        {
+            let _ = write!(text, ",\"polity\":{wants}");
         }
         let _ = write!(text, ",\"stream\":{stream}}}");
         text

@@ -6,14 +6,18 @@ use std::time::{Duration, Instant};
 use polity_constitution::{ActionKind, CompletionRecords, OutcomeKind};
 use polity_ledger::{Commit, new_id};
 use polity_runtime::Reply;
+use polity_runtime::failure::CallError;
 use uuid::Uuid;
 
+use super::flight::{Flight, Next, Plan};
+use super::others::Others;
 use super::running::{Dispatched, Running, micros};
 use super::{
     Answer, AnswerStream, CompleteError, CompletionRecord, CompletionRequest, CompletionStatus,
     Failure, price,
 };
-use crate::models::{ModelEntry, Unknown};
+use crate::escalation::ask_a_person;
+use crate::models::{Choice, ChooseError, Chosen};
 use crate::record::Record;
 use crate::rules::{Facts, Question, Ruling, rule};
 use crate::{Actor, Decision, Kernel};
@@ -21,7 +25,7 @@ use crate::{Actor, Decision, Kernel};
 /// The kind of action that a completion is.
 pub(crate) const KIND: &str = "model.complete";
 
-static ACTION: LazyLock<ActionKind> =
+pub(super) static ACTION: LazyLock<ActionKind> =
     LazyLock::new(|| KIND.parse().expect("it is written as a kind"));
 
 /// A completion that the rules have spoken on and that has not come to its adapter.
@@ -49,19 +53,10 @@ impl Kernel {
         let visit = self.enter()?;
         request.check().map_err(CompleteError::Invalid)?;
         let inner = &*self.inner;
-        let model = self
-            .resolve(&request.model)
-            .await
-            .map_err(|Unknown { near }| {
-                inner.counting.unknown_model();
-                CompleteError::UnknownModel {
-                    asked: request.model.clone(),
-                    near,
-                }
-            })?;
-
         let at_ms = inner.clock.now_ms();
         let id = new_id(at_ms);
+        let chosen = self.choose(id, at_ms, &request, stream).await?;
+        let model = &chosen.model;
         let book = inner.books.current(&inner.runtime);
         let estimate = price::estimate(&model.info, request.bytes(), request.max_output_tokens);
         let spent = inner.spending.today(&actor.id, at_ms)?;
@@ -79,19 +74,22 @@ impl Kernel {
             input: request.input(stream),
             context: facts.text(),
         };
-        let ruling = rule(&book, id, question).await;
+        let mut ruling = rule(&book, id, question).await;
+        if let Some(routing) = chosen.routing.as_ref().filter(|_| chosen.is_strange()) {
+            ask_a_person(&mut ruling.resolution, routing, ruling.law.charter());
+        }
         inner.counting.decision(&ACTION, ruling.resolution.kind());
 
         let records = ruling.law.charter().ledger().completions;
         let outcome = ruling.resolution.kind();
         if outcome >= OutcomeKind::Escalate {
             let completion =
-                CompletionRecord::new(request.model, &model, stream, CompletionStatus::Refused);
+                CompletionRecord::new(request.model, &chosen, stream, CompletionStatus::Refused);
             return Err(self.refuse(ruling, completion, records, started).await);
         }
         let asked = request.model.clone();
         let (record, amended) = Record::new(ruling);
-        let completion = CompletionRecord::new(asked, &model, stream, CompletionStatus::Answered);
+        let completion = CompletionRecord::new(asked, &chosen, stream, CompletionStatus::Answered);
         let mut judged = Judged {
             id,
             record,
@@ -99,17 +97,17 @@ impl Kernel {
             records,
             started,
         };
-        let (request, model) = match amended {
-            None => (request, model),
-            Some(input) => match self.amend(&request, &model, &input).await {
-                Ok((request, model)) => {
+        let (request, chosen) = match amended {
+            None => (request, chosen),
+            Some(input) => match self.amend(id, request, chosen, &input, stream).await {
+                Ok((request, chosen)) => {
                     judged.completion = CompletionRecord::new(
                         request.model.clone(),
-                        &model,
+                        &chosen,
                         stream,
                         CompletionStatus::Answered,
                     );
-                    (request, model)
+                    (request, chosen)
                 }
                 Err(detail) => {
                     let error = Failure {
@@ -126,6 +124,8 @@ impl Kernel {
             },
         };
 
+        let why = chosen.why().map(Arc::from);
+        let Chosen { model, others, .. } = chosen;
         let left = request
             .deadline
             .map(|deadline| deadline.saturating_sub(started.elapsed()));
@@ -162,13 +162,31 @@ impl Kernel {
         let Judged {
             record, completion, ..
         } = judged;
-        let running = Running::new(Dispatched {
+        let others_input = match others.is_empty() {
+            true => String::new(),
+            false => request.input(stream),
+        };
+        let flight = Flight::new(Plan {
+            id,
+            house: inner.houses.current(&inner.runtime),
+            seats: std::iter::once(model.clone()).chain(others).collect(),
+            stream,
+            prompt_bytes,
+            max_output_tokens: request.max_output_tokens,
+            max_cost_micro: request.wants.as_ref().and_then(|wants| wants.max_cost),
+            now_ms: inner.clock.now_ms(),
+            left,
+        });
+        let mut running = Running::new(Dispatched {
             kernel: self.clone(),
             visit,
             id,
             record,
             completion,
             model: model.clone(),
+            why,
+            flight,
+            wasted_micro: 0,
             reservation,
             prompt_bytes,
             started,
@@ -176,36 +194,122 @@ impl Kernel {
             records,
         });
         noted?;
-        let wire = request.into_wire(&model.info.id);
+        let deadline = request.deadline.map(|deadline| started + deadline);
+        let mut wire = request.into_wire(&model.info.id);
+        let others = Others {
+            kernel: self,
+            actor,
+            input: others_input,
+            at_ms,
+        };
         if stream {
-            let stream = AnswerStream::open(id, running, &model, wire, left).await?;
+            let stream = AnswerStream::open(id, running, &others, wire, deadline).await?;
             return Ok(Answer::Stream(stream));
         }
-        let called = model
-            .adapter
-            .complete(&wire, Reply::Collect(Vec::new()), left)
-            .await;
-        running.end(called).await.map(Answer::Whole)
+        let mut last = None;
+        loop {
+            others.judge(&mut running).await;
+            let (model, patience) = match running.next().await {
+                Next::Call(model, patience) => (model, patience),
+                Next::Nobody(why) => {
+                    let called = last.unwrap_or(Err(why));
+                    return running.end(called).await.map(Answer::Whole);
+                }
+            };
+            wire.model.clone_from(&model.info.id);
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            let call = model
+                .adapter
+                .complete(&wire, Reply::Collect(Vec::new()), left);
+            let called = within(patience, call).await;
+            if running.landed(&called) {
+                return running.end(called).await.map(Answer::Whole);
+            }
+            last = Some(called);
+        }
     }
 
-    async fn resolve(&self, model: &str) -> Result<Arc<ModelEntry>, Unknown> {
-        self.inner.models.resolve(&self.inner.runtime, model).await
+    /// Who answers.
+    async fn choose(
+        &self,
+        id: Uuid,
+        at_ms: u64,
+        request: &CompletionRequest,
+        stream: bool,
+    ) -> Result<Chosen, CompleteError> {
+        let inner = &*self.inner;
+        let choice = Choice {
+            request,
+            stream,
+            at_ms,
+            // The decision's own id, so that whoever has the record has all that chance was drawn from.
+            seed: id.as_u64_pair().1,
+        };
+        let chosen = inner.models.choose(&inner.runtime, choice).await;
+        chosen.map_err(|error| self.nobody(request, error))
     }
 
-    /// The request in the form that the rules gave it, and the model that it names then.
-    async fn amend(
+    fn nobody(&self, request: &CompletionRequest, error: ChooseError) -> CompleteError {
+        match error {
+            ChooseError::Unknown { near } => {
+                self.inner.counting.unknown_model();
+                CompleteError::UnknownModel {
+                    asked: request.model.clone(),
+                    near,
+                }
+            }
+            ChooseError::Wants(error) => CompleteError::Invalid(error.to_string()),
+            ChooseError::Nobody(decision) => CompleteError::NoModel(decision),
+            ChooseError::Council => CompleteError::Invalid(format!(
+                "\"{}\" names several models, and a completion is answered by one: name a model, an alias or `auto`",
+                request.model
+            )),
+        }
+    }
+
+    /// Who would answer a request; nobody is asked, and nothing is recorded.
+    ///
+    /// # Errors
+    /// Where the request is not as it should be, or names no model there is. That nobody may answer is no error.
+    pub async fn route(
         &self,
         request: &CompletionRequest,
-        model: &Arc<ModelEntry>,
+        stream: bool,
+    ) -> Result<polity_router::Decision, CompleteError> {
+        request.check().map_err(CompleteError::Invalid)?;
+        let inner = &*self.inner;
+        let at_ms = inner.clock.now_ms();
+        let choice = Choice {
+            request,
+            stream,
+            at_ms,
+            seed: new_id(at_ms).as_u64_pair().1,
+        };
+        let decided = inner.models.decide(&inner.runtime, choice).await;
+        decided.map_err(|error| self.nobody(request, error))
+    }
+
+    /// The request in the form that the rules gave it, and who answers that.
+    async fn amend(
+        &self,
+        id: Uuid,
+        request: CompletionRequest,
+        chosen: Chosen,
         input: &serde_json::Value,
-    ) -> Result<(CompletionRequest, Arc<ModelEntry>), String> {
+        stream: bool,
+    ) -> Result<(CompletionRequest, Chosen), String> {
         let amended = request.amended(input)?;
-        if amended.model == request.model {
-            return Ok((amended, model.clone()));
+        if amended.model == request.model && amended.wants == request.wants {
+            return Ok((amended, chosen));
         }
-        match self.resolve(&amended.model).await {
-            Ok(model) => Ok((amended, model)),
-            Err(_) => Err(format!("there is no model \"{}\"", amended.model)),
+        let at_ms = self.inner.clock.now_ms();
+        match self.choose(id, at_ms, &amended, stream).await {
+            Ok(chosen) if chosen.is_strange() => Err(chosen.why().unwrap_or_default().to_owned()),
+            Ok(chosen) => Ok((amended, chosen)),
+            Err(CompleteError::UnknownModel { asked, .. }) => {
+                Err(format!("there is no model \"{asked}\""))
+            }
+            Err(error) => Err(error.to_string()),
         }
     }
 
@@ -297,5 +401,19 @@ impl Kernel {
             CompletionRecords::Relaxed => inner.ledger.commit_relaxed(commit)?,
         };
         Ok(())
+    }
+}
+
+/// A call with an end to the patience with it.
+pub(super) async fn within<T>(
+    patience: Option<Duration>,
+    call: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    match patience {
+        None => call.await,
+        Some(patience) => match tokio::time::timeout(patience, call).await {
+            Ok(called) => called,
+            Err(_) => Err(CallError::Timeout(micros(patience) / 1000)),
+        },
     }
 }

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use polity_constitution::CompletionRecords;
-use polity_ledger::{Commit, CommitError};
+use polity_ledger::{Commit, CommitError, Event};
 use polity_runtime::Delta;
 use polity_runtime::failure::CallError;
 use polity_runtime::plugin::{Completion, Outcome};
 use uuid::Uuid;
 
+use super::flight::{Flight, Next};
 use super::price::{self, Tokens, guess_tokens};
 use super::{CompleteError, Completed, CompletionRecord, CompletionStatus, Failure};
 use crate::Kernel;
@@ -29,6 +30,10 @@ pub(super) struct Dispatched {
     pub(super) record: Record,
     pub(super) completion: CompletionRecord,
     pub(super) model: Arc<ModelEntry>,
+    pub(super) why: Option<Arc<str>>,
+    pub(super) flight: Flight,
+    /// Spent on answers that nobody got.
+    pub(super) wasted_micro: u64,
     pub(super) reservation: Reservation,
     pub(super) prompt_bytes: usize,
     pub(super) started: Instant,
@@ -58,13 +63,100 @@ impl Running {
         }
     }
 
+    /// Why its model answers, where it was not simply named.
+    pub(super) fn why(&self) -> Option<Arc<str>> {
+        self.open.as_ref().and_then(|open| open.why.clone())
+    }
+
     /// Counts a piece of a stream that goes out.
     pub(super) fn deliver(&mut self, piece: &Delta) {
         self.delivered_bytes += bytes(piece);
-        if let Some(open) = &mut self.open
-            && open.completion.first_piece_us.is_none()
+        if let Some(open) = &mut self.open {
+            open.flight.heard(piece);
+            let first = &mut open.completion.first_piece_us;
+            first.get_or_insert_with(|| micros(open.started.elapsed()));
+        }
+    }
+
+    /// Who is asked next. From then on it is this model's completion.
+    pub(super) async fn next(&mut self) -> Next {
+        let Some(open) = &mut self.open else {
+            return Next::Nobody(CallError::Cancelled);
+        };
+        let next = open.flight.next().await;
+        if let Next::Call(model, _) = &next
+            && !Arc::ptr_eq(model, &open.model)
         {
-            open.completion.first_piece_us = Some(micros(open.started.elapsed()));
+            open.why =
+                Some(format!("{} failed, so {} was asked", open.model.key, model.key).into());
+            open.model = model.clone();
+            open.completion.seat(model);
+        }
+        next
+    }
+
+    /// Takes note of how a call ended, and says whether nobody else is to be asked.
+    pub(super) fn landed(&mut self, returned: &Result<Completion, CallError>) -> bool {
+        let Some(open) = &mut self.open else {
+            return true;
+        };
+        let is_over = open.flight.ended(returned);
+        if let (false, Ok(Completion { outcome, .. })) = (is_over, returned) {
+            // It is no answer, and on the bill all the same.
+            let used = Tokens {
+                input: outcome.usage.input_tokens,
+                output: outcome.usage.output_tokens,
+                cached: outcome.usage.cached_tokens,
+            };
+            let cost = price::cost(&open.model.info, used);
+            open.wasted_micro = open.wasted_micro.saturating_add(cost);
+        }
+        is_over
+    }
+
+    pub(super) fn id(&self) -> Uuid {
+        self.open.as_ref().map_or(Uuid::nil(), |open| open.id)
+    }
+
+    /// The model whose completion it is now.
+    pub(super) fn model(&self) -> Option<Arc<str>> {
+        self.open.as_ref().map(|open| open.model.id().clone())
+    }
+
+    pub(super) fn unjudged(&self) -> Vec<(usize, Arc<ModelEntry>)> {
+        let open = self.open.as_ref();
+        open.map_or_else(Vec::new, |open| open.flight.unjudged())
+    }
+
+    pub(super) fn estimate(&self, seat: usize) -> u64 {
+        let open = self.open.as_ref();
+        open.map_or(0, |open| open.flight.estimate(seat))
+    }
+
+    /// Sets aside what a seat's answer may cost, where that is more than what is.
+    pub(super) fn raise(&mut self, seat: usize) -> Result<(), String> {
+        let micro = self.estimate(seat);
+        let Some(open) = &mut self.open else {
+            return Ok(());
+        };
+        let inner = &*open.kernel.inner;
+        let law = inner.books.law();
+        match inner
+            .spending
+            .raise(&mut open.reservation, micro, law.charter())
+        {
+            Ok(Ok(())) => inner
+                .spending
+                .note(&open.reservation)
+                .map_err(|error| error.to_string()),
+            Ok(Err(over)) => Err(over.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    pub(super) fn judge(&mut self, seat: usize, verdict: Result<(), String>) {
+        if let Some(open) = &mut self.open {
+            open.flight.judge(seat, verdict);
         }
     }
 
@@ -74,11 +166,15 @@ impl Running {
         called: Result<Completion, CallError>,
     ) -> Result<Completed, CompleteError> {
         // Taken once, here; a drop after this finds nothing to do.
-        let Some(open) = self.open.take() else {
+        let Some(mut open) = self.open.take() else {
             return Err(CompleteError::Record(ended()));
         };
+        if open.flight.is_calling() {
+            open.flight.ended(&called);
+        }
         let (id, records, deadline) = (open.id, open.records, open.deadline);
         let (model, kernel) = (open.model.clone(), open.kernel.clone());
+        let why = open.why.clone();
         let (mut outcome, content, ending) = match called {
             Ok(Completion { outcome, pieces }) => {
                 self.delivered_bytes += pieces.iter().map(bytes).sum::<u64>();
@@ -108,6 +204,7 @@ impl Running {
                 decision_id: id,
                 model: model.id().clone(),
                 plugin: model.plugin.clone(),
+                why,
                 content,
                 outcome,
                 cost_micro: settled.cost_micro,
@@ -127,7 +224,10 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let Some(open) = self.open.take() else { return };
+        let Some(mut open) = self.open.take() else {
+            return;
+        };
+        open.flight.cancel();
         let id = open.id;
         if let Err(error) = open.settle(Ending::Cancelled, self.delivered_bytes) {
             tracing::error!(%error, %id, "a cancelled completion could not be recorded");
@@ -196,14 +296,24 @@ impl Dispatched {
         };
         completion.set_tokens(tokens, is_estimate);
         completion.reserved_micro = self.reservation.micro;
-        completion.cost_micro = price::cost(info, tokens);
+        completion.cost_micro = price::cost(info, tokens).saturating_add(self.wasted_micro);
+        let tried = &self.flight.trail().attempts;
+        if tried.len() > 1 || completion.status != CompletionStatus::Answered {
+            completion.attempts = tried.clone();
+        }
+        let breakers = self.flight.breaker_events();
         completion.took_us = micros(self.started.elapsed());
 
         let inner = &*self.kernel.inner;
         inner.counting.completion(completion);
         let cost_micro = completion.cost_micro;
         self.record.details.completion = Some(self.completion);
-        let commit = Commit::new().event(self.record.event(self.id));
+        let mut commit = Commit::new().event(self.record.event(self.id));
+        for event in breakers {
+            let subject = format!("model/{}/{}", event.plugin, event.model);
+            let data = serde_json::to_value(&event).unwrap_or_default();
+            commit = commit.event(Event::new("breaker.changed", "/kernel", subject, data));
+        }
         inner
             .spending
             .settle(self.reservation, cost_micro, commit)?;

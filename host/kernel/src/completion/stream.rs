@@ -9,7 +9,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::Instant;
 
 use futures_util::Stream;
 use polity_runtime::failure::CallError;
@@ -18,9 +18,11 @@ use polity_runtime::{Delta, Reply};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use super::flight::Next;
+use super::others::Others;
+use super::run::within;
 use super::running::Running;
 use super::{CompleteError, Completed};
-use crate::models::ModelEntry;
 
 /// Pieces that the guest may be ahead of the reader: what arrives in one packet goes out in one.
 const AHEAD: usize = 64;
@@ -40,6 +42,7 @@ pub enum Piece {
 pub struct AnswerStream {
     decision_id: Uuid,
     model: Arc<str>,
+    why: Option<Arc<str>>,
     state: State,
     pieces: mpsc::Receiver<Delta>,
     /// Read ahead, to know that there is an answer.
@@ -61,36 +64,84 @@ enum State {
 type Guest = Pin<Box<dyn Future<Output = Result<Completion, CallError>> + Send>>;
 
 impl AnswerStream {
-    /// Begins an answer, and waits for its first piece: whatever fails before it fails the whole completion, so that a
-    /// caller learns of it by an error and not by a stream that breaks off.
+    /// Begins an answer, and waits for its first piece: whatever fails before it is done by another model or fails the
+    /// whole completion, so that a caller learns of it by an error and not by a stream that breaks off.
     pub(super) async fn open(
         decision_id: Uuid,
-        running: Running,
-        model: &ModelEntry,
-        request: Request,
-        deadline: Option<Duration>,
+        mut running: Running,
+        others: &Others<'_>,
+        mut request: Request,
+        deadline: Option<Instant>,
     ) -> Result<Self, CompleteError> {
-        let (sender, pieces) = mpsc::channel(AHEAD);
-        let adapter = model.adapter.clone();
-        let guest: Guest = Box::pin(async move {
-            adapter
-                .complete(&request, Reply::Stream(sender), deadline)
-                .await
-        });
-        let mut stream = Self {
-            decision_id,
-            model: model.id().clone(),
-            state: State::Answering(guest, running),
-            pieces,
-            first: None,
-        };
-        match poll_fn(|context| stream.poll_piece(context)).await {
-            Some(Piece::Failed(error)) => Err(error),
-            first => {
-                stream.first = first;
-                Ok(stream)
-            }
+        let mut last = None;
+        loop {
+            others.judge(&mut running).await;
+            let (model, patience) = match running.next().await {
+                Next::Call(model, patience) => (model, patience),
+                Next::Nobody(why) => {
+                    let called = last.unwrap_or(Err(why));
+                    return Self::ended(decision_id, running, called).await;
+                }
+            };
+            request.model.clone_from(&model.info.id);
+            let (sender, mut pieces) = mpsc::channel(AHEAD);
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            let (adapter, asked) = (model.adapter.clone(), request.clone());
+            let mut guest: Guest =
+                Box::pin(
+                    async move { adapter.complete(&asked, Reply::Stream(sender), left).await },
+                );
+            let sign = poll_fn(|context| first_sign(&mut guest, &mut pieces, context));
+            let (delta, returned) = match within(patience, async { Ok(sign.await) }).await {
+                Ok(Sign::Piece(delta)) => (delta, None),
+                Ok(Sign::Whole(delta, returned)) => (delta, Some(returned)),
+                Ok(Sign::Returned(returned)) => {
+                    if running.landed(&returned) {
+                        return Self::ended(decision_id, running, returned).await;
+                    }
+                    last = Some(returned);
+                    continue;
+                }
+                Err(late) => {
+                    let called = Err(late);
+                    if running.landed(&called) {
+                        return Self::ended(decision_id, running, called).await;
+                    }
+                    last = Some(called);
+                    continue;
+                }
+            };
+            running.deliver(&delta);
+            return Ok(Self {
+                decision_id,
+                model: model.id().clone(),
+                why: running.why(),
+                state: match returned {
+                    None => State::Answering(guest, running),
+                    Some(returned) => State::Emptying(returned, running),
+                },
+                pieces,
+                first: Some(Piece::Delta(delta)),
+            });
         }
+    }
+
+    /// A stream of which nothing comes but its end.
+    async fn ended(
+        decision_id: Uuid,
+        running: Running,
+        called: Result<Completion, CallError>,
+    ) -> Result<Self, CompleteError> {
+        let (model, why) = (running.model().unwrap_or_default(), running.why());
+        let end = running.end(called).await?;
+        Ok(Self {
+            decision_id,
+            model,
+            why,
+            state: State::Done,
+            pieces: mpsc::channel(1).1,
+            first: Some(Piece::End(end)),
+        })
     }
 
     /// The decision that let it happen, for `explain`. Its record is complete when the stream has ended.
@@ -101,6 +152,11 @@ impl AnswerStream {
     /// The id of the model that answers, which is another than the one asked for where the rules amended that.
     pub fn model(&self) -> &Arc<str> {
         &self.model
+    }
+
+    /// Why this model answers, where it was not simply named: one sentence of printable ASCII.
+    pub fn why(&self) -> Option<&str> {
+        self.why.as_deref()
     }
 
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
@@ -149,6 +205,33 @@ impl AnswerStream {
             }
         }
     }
+}
+
+/// What is first seen of a guest.
+enum Sign {
+    Piece(Delta),
+    /// The rest of it waits to be read.
+    Whole(Delta, Result<Completion, CallError>),
+    Returned(Result<Completion, CallError>),
+}
+
+fn first_sign(
+    guest: &mut Guest,
+    pieces: &mut mpsc::Receiver<Delta>,
+    context: &mut Context<'_>,
+) -> Poll<Sign> {
+    if let Poll::Ready(Some(delta)) = pieces.poll_recv(context) {
+        return Poll::Ready(Sign::Piece(delta));
+    }
+    let returned = guest.as_mut().poll(context);
+    // It may have sent something just now, and returned after that.
+    if let Poll::Ready(Some(delta)) = pieces.poll_recv(context) {
+        return match returned {
+            Poll::Pending => Poll::Ready(Sign::Piece(delta)),
+            Poll::Ready(returned) => Poll::Ready(Sign::Whole(delta, returned)),
+        };
+    }
+    returned.map(Sign::Returned)
 }
 
 impl Stream for AnswerStream {

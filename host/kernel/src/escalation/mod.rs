@@ -2,10 +2,12 @@
 
 mod answer;
 mod raise;
+mod strange;
 
 pub use answer::{HumanAnswer, HumanState, ItemAnswer};
 pub use polity_inbox::RaiseError;
 pub(crate) use raise::EscalateError;
+pub(crate) use strange::ask_a_person;
 
 /// The kind of inbox item that an escalated action is.
 pub(crate) const ITEM: &str = "approval";

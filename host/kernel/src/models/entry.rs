@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use polity_router::{Ability, Model, ModelOverlay};
 use polity_runtime::digest::Digest;
 use polity_runtime::plugin::{Info, Plugin};
 use serde::Serialize;
@@ -10,13 +11,19 @@ use serde_json::json;
 /// One model, and the adapter that answers for it.
 #[derive(Clone, Serialize)]
 pub struct ModelEntry {
-    /// What the adapter says of it.
+    /// What the adapter says of it, and where the company says otherwise, that.
     #[serde(flatten)]
     pub info: Info,
     /// The adapter's name.
     pub plugin: Arc<str>,
     #[serde(skip)]
     id: Arc<str>,
+    /// Plugin and id with a slash between: unique.
+    #[serde(skip)]
+    pub(crate) key: Arc<str>,
+    /// Whether the company puts no condition on its use: who names it is answered by it, without further looking.
+    #[serde(skip)]
+    pub(crate) is_free: bool,
     #[serde(skip)]
     version: Option<Arc<str>>,
     /// What rules are told of the model: the members of a JSON object.
@@ -27,7 +34,13 @@ pub struct ModelEntry {
 }
 
 impl ModelEntry {
-    pub(super) fn new(info: Info, adapter: &Arc<Plugin>) -> Self {
+    pub(super) fn new(
+        mut info: Info,
+        adapter: &Arc<Plugin>,
+        model: &Model,
+        said: Option<&ModelOverlay>,
+    ) -> Self {
+        overlay(&mut info, model, said);
         let told = json!({
             "id": info.id,
             "plugin": &**adapter.name(),
@@ -43,6 +56,10 @@ impl ModelEntry {
             version: manifest.map(|manifest| manifest.version.as_str().into()),
             facts: format!("\"model\":{told}").into(),
             adapter: adapter.clone(),
+            key: model.key.clone(),
+            is_free: !model.disabled
+                && model.never_for.tasks.is_empty()
+                && model.never_for.tags.is_empty(),
             info,
         }
     }
@@ -57,6 +74,23 @@ impl ModelEntry {
 
     pub(crate) fn digest(&self) -> Digest {
         self.adapter.identity().digest
+    }
+}
+
+/// Where they differ, the company is right.
+fn overlay(info: &mut Info, model: &Model, said: Option<&ModelOverlay>) {
+    if let Some(price) = model.price {
+        (info.input_price, info.output_price) = (price.input, price.output);
+    }
+    info.context_tokens = model.context_tokens.unwrap_or(info.context_tokens);
+    info.max_output_tokens = model.max_output_tokens.unwrap_or(info.max_output_tokens);
+    info.region = model.region.as_deref().map(str::to_owned);
+    info.local = model.local;
+    if let Some(abilities) = said.and_then(|said| said.abilities) {
+        let has = Ability::ALL
+            .into_iter()
+            .filter(|ability| abilities.has(*ability));
+        info.abilities = has.map(|ability| ability.name().to_owned()).collect();
     }
 }
 

@@ -3,8 +3,10 @@
 //! An adapter says at load what it knows by itself; what only its provider knows is asked for when somebody needs it,
 //! and never by a timer: a company in which nobody asks a model costs nothing.
 
+mod choice;
 mod entry;
 mod index;
+mod prompt;
 mod refresh;
 
 use std::sync::Arc;
@@ -12,56 +14,56 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use polity_ledger::Clock;
+use polity_router::{Catalogue, Overlay, Policy, Router};
 use polity_runtime::registry::{Generation, Runtime};
 
+pub use choice::Routing;
+pub(crate) use choice::{Choice, ChooseError, Chosen};
 pub use entry::ModelEntry;
 use index::Index;
 pub use refresh::AdapterProblem;
 use refresh::Lists;
 
-use crate::near::near;
-
 /// The models of all adapters.
 pub(crate) struct Models {
     clock: Arc<dyn Clock>,
     index: ArcSwap<Index>,
+    /// What the company says of its models.
+    overlay: ArcSwap<Overlay>,
+    router: Router,
     lists: Mutex<Lists>,
     /// Held while providers are asked, so that many who ask at once cause one question.
     asking: tokio::sync::Mutex<()>,
 }
 
-/// A model that no adapter has.
-pub(crate) struct Unknown {
-    pub(crate) near: Vec<String>,
-}
-
 impl Models {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>, overlay: Overlay) -> Self {
+        let policy = overlay.policy.clone().unwrap_or_default();
+        let router = Router::new(Catalogue::default(), policy)
+            .or_else(|_| Router::new(Catalogue::default(), Policy::default()))
+            .expect("the default policy is sound");
         Self {
             clock,
             index: ArcSwap::default(),
+            overlay: ArcSwap::from_pointee(overlay),
+            router,
             lists: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
         }
     }
 
-    /// The model of this name: its id, or its plugin's name and its id with a slash between. Where several adapters have
-    /// an id, the first by the adapter's name answers; qualify the name to choose another.
-    ///
-    /// Adapters are asked for their lists only if the name is not known, and not again within half a minute.
-    pub(crate) async fn resolve(
-        &self,
-        runtime: &Runtime,
-        name: &str,
-    ) -> Result<Arc<ModelEntry>, Unknown> {
-        if let Some(entry) = self.known(&runtime.current(), name) {
-            return Ok(entry);
+    pub(crate) fn router(&self) -> &Router {
+        &self.router
+    }
+
+    /// Puts in force what the company says of its models.
+    pub(crate) fn say(&self, overlay: Overlay) {
+        let policy = overlay.policy.clone().unwrap_or_default();
+        if let Err(error) = self.router.set_policy(policy) {
+            // It was checked when the document was read.
+            tracing::error!(%error, "the router's policy stays as it was");
         }
-        self.refresh(runtime).await;
-        let index = self.current(&runtime.current());
-        index.find(name).ok_or_else(|| Unknown {
-            near: near(name, index.names()),
-        })
+        self.overlay.store(Arc::new(overlay));
     }
 
     /// All models, by id. Adapters whose lists are older than half a minute are asked again.
@@ -75,13 +77,9 @@ impl Models {
         self.lists.lock().problems()
     }
 
-    fn known(&self, plugins: &Generation, name: &str) -> Option<Arc<ModelEntry>> {
-        self.current(plugins).find(name)
-    }
-
     fn current(&self, plugins: &Generation) -> Arc<Index> {
         let index = self.index.load_full();
-        if index.generation() == Some(plugins.number()) {
+        if index.is_of(plugins, &self.overlay.load()) {
             return index;
         }
         self.rebuild(plugins)
@@ -89,7 +87,10 @@ impl Models {
 
     fn rebuild(&self, plugins: &Generation) -> Arc<Index> {
         let lists = self.lists.lock();
-        let index = Arc::new(Index::of(plugins, |adapter| lists.of(adapter)));
+        let (index, catalogue) = Index::of(plugins, self.overlay.load_full(), &lists);
+        let index = Arc::new(index);
+        // Both while the lists are held, so that the one is always of the same lists as the other.
+        self.router.set_catalogue(catalogue);
         self.index.store(index.clone());
         index
     }

@@ -86,6 +86,11 @@ impl Lists {
         }
     }
 
+    /// Whether an adapter has been asked.
+    pub(super) fn knows(&self, adapter: &Arc<Plugin>) -> bool {
+        self.0.contains_key(&key(adapter))
+    }
+
     /// Keeps an answer. After a failure the last good list stays: a provider that does not answer for a moment has not
     /// lost its models.
     pub(super) fn keep(&mut self, adapter: &Arc<Plugin>, answer: Answer, now_ms: u64) {

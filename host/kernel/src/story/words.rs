@@ -3,6 +3,7 @@
 use std::fmt;
 
 use polity_constitution::{Mode, OutcomeKind, Verdict};
+use polity_dispatch::{AttemptEnd, AttemptRecord};
 
 use super::Story;
 use super::line::{json, line, span, time};
@@ -10,6 +11,7 @@ use crate::completion::CompletionRecord;
 use crate::decision::RuleFinding;
 use crate::escalation::HumanState;
 use crate::kept::Omitted;
+use crate::models::Routing;
 use crate::money::Money;
 
 /// Digits of a digest that a person can tell two versions apart by.
@@ -17,6 +19,9 @@ const DIGITS: usize = 12;
 
 /// Amended places that are shown.
 const MAX_CHANGES: usize = 5;
+
+/// Models that are shown of those that were weighed.
+const MAX_CANDIDATES: usize = 8;
 
 impl fmt::Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -166,6 +171,12 @@ impl Story {
                 short(digest)
             ),
         )?;
+        if let Some(routing) = &completion.routing {
+            self.routing(f, routing)?;
+        }
+        for attempt in &completion.attempts {
+            fact(f, "tried", tried(attempt))?;
+        }
         let end = match (&completion.finish, &completion.error) {
             (Some(finish), _) => format!("{} ({})", completion.status, line(finish)),
             (None, Some(error)) => format!(
@@ -207,6 +218,38 @@ impl Story {
             "time",
             format_args!("{judging} for the rules{first}, {all} in all"),
         )
+    }
+
+    /// Why this model: what was weighed, the best first.
+    fn routing(&self, f: &mut fmt::Formatter<'_>, routing: &Routing) -> fmt::Result {
+        fact(f, "chosen", line(&routing.why))?;
+        for candidate in routing.decision.candidates.iter().take(MAX_CANDIDATES) {
+            let name = line(&candidate.model);
+            if candidate.reasons.is_empty() {
+                let cost = self.money(candidate.cost);
+                fact(
+                    f,
+                    "weighed",
+                    format_args!(
+                        "{name}: score {:.2}, {cost} expected, worth {:.3}",
+                        candidate.quality.expected, candidate.utility
+                    ),
+                )?;
+            } else {
+                let reasons: Vec<String> =
+                    candidate.reasons.iter().map(ToString::to_string).collect();
+                fact(
+                    f,
+                    "excluded",
+                    format_args!("{name}: {}", line(&reasons.join(", and "))),
+                )?;
+            }
+        }
+        let shown = routing.decision.candidates.len().min(MAX_CANDIDATES);
+        match routing.decision.candidates.len() + routing.omitted - shown {
+            0 => Ok(()),
+            more => fact(f, "weighed", format_args!("and {more} more")),
+        }
     }
 
     fn people(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -335,6 +378,17 @@ fn rule(finding: &RuleFinding) -> String {
         String::new()
     };
     format!("{name}{version}{shadow} {said}{price}")
+}
+
+/// What became of one call.
+fn tried(attempt: &AttemptRecord) -> String {
+    let took = span(attempt.ended_ms.saturating_sub(attempt.started_ms) * 1000);
+    let end = match &attempt.end {
+        AttemptEnd::Answered => "answered".to_owned(),
+        AttemptEnd::Failed { class, detail } => format!("failed, {class}: {}", line(detail)),
+        AttemptEnd::Stopped(_) => "was ended".to_owned(),
+    };
+    format!("{}/{} {end} ({took})", attempt.plugin, line(&attempt.model))
 }
 
 fn short(digest: &polity_runtime::digest::Digest) -> String {

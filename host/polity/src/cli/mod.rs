@@ -30,6 +30,7 @@ mod presence;
 mod progress;
 mod reload;
 mod report;
+mod route;
 mod sse;
 mod status;
 mod table;
@@ -108,6 +109,7 @@ enum Command {
     Console(console::ConsoleArgs),
     Chat(chat::ChatArgs),
     Models(models::ModelsArgs),
+    Route(route::RouteArgs),
     Act(act::ActArgs),
     Decisions(decisions::DecisionsArgs),
     Explain(explain::ExplainArgs),
@@ -170,6 +172,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Report> {
         Command::Console(args) => wait(console::run(&args, context)),
         Command::Chat(args) => wait(chat::run(&args, context)),
         Command::Models(args) => wait(models::run(&args, context)),
+        Command::Route(args) => wait(route::run(&args, context)),
         Command::Act(args) => wait(act::run(&args, context)),
         Command::Decisions(args) => wait(decisions::run(&args, context)),
         Command::Explain(args) => wait(explain::run(&args, context)),

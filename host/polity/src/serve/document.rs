@@ -14,12 +14,12 @@ use utoipa::openapi::{
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::api::{actions, constitution, decisions, inbox, ledger, links, plugins, tokens};
+use super::api::{actions, constitution, decisions, inbox, ledger, links, plugins, route, tokens};
 use super::openai::{chat, models};
 use super::{App, health, metrics};
 
 /// The groups of routes, in the order in which a reader needs them.
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     (
         "openai",
         "OpenAI's API: existing clients work with a changed base URL.",
@@ -29,6 +29,10 @@ const TAGS: [(&str, &str); 9] = [
         "May this happen? Judged by the rules and put on record.",
     ),
     ("decisions", "What was decided, and why."),
+    (
+        "router",
+        "Which model would answer, and what became of answers.",
+    ),
     ("inbox", "What waits for a person."),
     ("constitution", "The rules in force."),
     (
@@ -52,6 +56,8 @@ pub(super) fn routes() -> (Router<App>, OpenApi) {
         .routes(routes!(decisions::get_decision))
         .routes(routes!(decisions::get_story))
         .routes(routes!(decisions::replay_decision))
+        .routes(routes!(route::route_request))
+        .routes(routes!(route::give_feedback))
         .routes(routes!(inbox::list_items))
         .routes(routes!(inbox::get_item))
         .routes(routes!(inbox::decide_item))

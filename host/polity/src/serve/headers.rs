@@ -15,6 +15,9 @@ pub(crate) const MODEL: HeaderName = HeaderName::from_static("x-polity-model");
 /// What it cost, in units of the charter's currency.
 pub(crate) const COST: HeaderName = HeaderName::from_static("x-polity-cost");
 
+/// Why that model answers.
+pub(crate) const WHY: HeaderName = HeaderName::from_static("x-polity-why");
+
 /// The longest that a caller will wait, in milliseconds.
 pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("x-polity-timeout-ms");
 
@@ -32,6 +35,17 @@ pub(crate) fn request_id(headers: &HeaderMap) -> Option<HeaderValue> {
 /// Names the decision.
 pub(crate) fn set_decision(headers: &mut HeaderMap, decision: Uuid) {
     headers.insert(DECISION_ID, id(decision));
+}
+
+/// Says why the model was chosen; a model that was simply named was named.
+pub(crate) fn set_why(headers: &mut HeaderMap, why: Option<&str>) {
+    let why = match why {
+        None => Ok(HeaderValue::from_static("named by the request")),
+        Some(why) => HeaderValue::from_str(why),
+    };
+    if let Ok(why) = why {
+        headers.insert(WHY, why);
+    }
 }
 
 /// An id as a header's value.

@@ -12,6 +12,7 @@ use super::abilities::Abilities;
 use super::model::{Latency, NeverFor, Price};
 use super::problem::{OverlayProblem, OverlayProblems, escaped};
 use crate::near::near;
+use crate::policy::Policy;
 
 /// The JSON Schema of `models.json`, for editors and for checking.
 pub const MODELS_SCHEMA: &str = include_str!("../../schemas/models.schema.json");
@@ -34,6 +35,9 @@ pub struct Overlay {
     /// Names for one of several models.
     #[serde(default)]
     pub aliases: BTreeMap<String, Vec<String>>,
+    /// How requests are routed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
 }
 
 /// What the company says of one model; what is absent stays as the adapter reports it.
@@ -78,8 +82,15 @@ impl Overlay {
             .flat_map(|error| in_words(schema, &error))
             .collect();
         if problems.is_empty() {
-            match serde_json::from_value(value) {
-                Ok(overlay) => return Ok(overlay),
+            match serde_json::from_value::<Self>(value) {
+                Ok(overlay) => match overlay.policy.as_ref().map_or(Ok(()), Policy::check) {
+                    Ok(()) => return Ok(overlay),
+                    Err(error) => problems.push(OverlayProblem {
+                        pointer: format!("/policy/{}", error.field.replace('.', "/")),
+                        message: error.to_string(),
+                        fix: "choose a number within these bounds, or leave it out".to_owned(),
+                    }),
+                },
                 Err(error) => problems.push(OverlayProblem {
                     pointer: String::new(),
                     message: error.to_string(),

@@ -11,6 +11,8 @@ pub(crate) enum Kind {
     Invalid,
     /// The prompt is longer than the model takes.
     ContextTooLong,
+    /// There are models, and none of them may answer.
+    NoModel,
     /// The provider declines the content.
     ContentRefused,
     /// No token, or one that is not valid.
@@ -63,10 +65,11 @@ const SERVER: &str = "server_error";
 impl Kind {
     /// Every kind, in the order of their status.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 25] = [
+    pub(crate) const ALL: [Self; 26] = [
         Self::Malformed,
         Self::Invalid,
         Self::ContextTooLong,
+        Self::NoModel,
         Self::ContentRefused,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -114,6 +117,13 @@ impl Kind {
                 "The prompt is too long",
                 REQUEST,
                 "context_length_exceeded",
+            ),
+            Self::NoModel => (
+                400,
+                "no-model",
+                "No model may answer",
+                REQUEST,
+                "no_eligible_model",
             ),
             Self::ContentRefused => (
                 400,

@@ -19,6 +19,9 @@ pub(super) fn fault(error: CompleteError) -> Fault {
         CompleteError::UnknownModel { .. } => {
             Fault::new(Kind::ModelNotFound, error.to_string()).pointing("/model")
         }
+        CompleteError::NoModel(_) => {
+            Fault::new(Kind::NoModel, error.to_string()).pointing("/model")
+        }
         CompleteError::Denied(decision) => Fault::new(Kind::Denied, decision.reason),
         CompleteError::Escalated(decision) => Fault::new(Kind::Escalated, waiting(&decision)),
         CompleteError::OverBudget { .. } => Fault::new(Kind::OverBudget, error.to_string()),

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt::{self, Write};
 
-use polity_kernel::{CompletionRequest, Message};
+use polity_kernel::{CompletionRequest, Message, Wants};
 use serde::Deserialize;
 use serde::de::{
     DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
@@ -42,6 +42,7 @@ struct Read {
     temperature: Option<f64>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
+    polity: Option<Wants>,
     extra: String,
 }
 
@@ -114,6 +115,7 @@ impl Read {
             tools: self.tools.filter(|tools| !is_empty_array(tools)),
             max_output_tokens: self.max_completion_tokens.or(self.max_tokens),
             temperature: self.temperature,
+            wants: self.polity,
             extra: match self.extra.as_str() {
                 "" => None,
                 members => RawValue::from_string(format!("{{{members}}}"))
@@ -208,6 +210,7 @@ impl<'de> Visitor<'de> for Body<'_> {
                 "temperature" => read.temperature = members.next_value()?,
                 "stream" => read.stream = members.next_value()?,
                 "stream_options" => read.stream_options = members.next_value()?,
+                "polity" => read.polity = members.next_value()?,
                 "n" => one_choice(members.next_value()?)?,
                 _ => read.push_extra(&name, members.next_value()?),
             }
@@ -234,7 +237,7 @@ impl Read {
 
 /// The names that `Place` may hold.
 fn known(name: &str) -> &'static str {
-    const KNOWN: [&str; 10] = [
+    const KNOWN: [&str; 11] = [
         "model",
         "messages",
         "tools",
@@ -244,6 +247,7 @@ fn known(name: &str) -> &'static str {
         "temperature",
         "stream",
         "stream_options",
+        "polity",
         "n",
     ];
     KNOWN

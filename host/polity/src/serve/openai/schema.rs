@@ -8,9 +8,13 @@ use utoipa::ToSchema;
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it only describes what `request` reads")]
 pub(crate) struct ChatBody {
-    /// A model's id, alone or behind its plugin's name.
+    /// A model's id, alone or behind its plugin's name; an alias of `models.json`; or `auto`.
     #[schema(example = "gpt-4o")]
     model: String,
+    /// What else the answer must be like: `max_cost` in micro-units, `deadline_ms`, `min_quality` from 0 to 1,
+    /// `compliance`, `task`, `region`, `local_only`. The `x-polity-*` headers say the same, and the stricter holds.
+    #[schema(value_type = Option<Object>)]
+    polity: Option<Value>,
     /// The conversation, oldest first.
     #[schema(min_items = 1)]
     messages: Vec<ChatMessage>,

@@ -44,6 +44,7 @@ pub(super) async fn respond(mut pieces: AnswerStream, opening: Opening) -> Resul
         None => return Err(broken()),
     };
     let (decision, model) = (pieces.decision_id(), pieces.model().clone());
+    let why = pieces.why().map(str::to_owned);
     let chunks = Chunks::new(decision, opening.created, &model, opening.include_usage);
     let mut events = Events {
         pieces,
@@ -65,6 +66,7 @@ pub(super) async fn respond(mut pieces: AnswerStream, opening: Opening) -> Resul
     // For nginx in front of us: without this it collects the stream before it passes it on.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     headers::set_decision(headers, decision);
+    headers::set_why(headers, why.as_deref());
     if let Ok(model) = HeaderValue::from_str(&model) {
         headers.insert(headers::MODEL, model);
     }
@@ -183,6 +185,7 @@ mod tests {
             decision_id: Uuid::nil(),
             model: "m".into(),
             plugin: "p".into(),
+            why: None,
             content: vec![],
             outcome: Outcome {
                 finish: "stop".into(),

@@ -28,6 +28,7 @@ pub(super) fn respond(completed: &Completed, created: u64) -> Response {
     if let Ok(model) = HeaderValue::from_str(&completed.model) {
         headers.insert(headers::MODEL, model);
     }
+    headers::set_why(headers, completed.why.as_deref());
     headers.insert(headers::COST, headers::cost(completed.cost_micro));
     response
 }
@@ -120,6 +121,7 @@ mod tests {
             decision_id: Uuid::nil(),
             model: "m".into(),
             plugin: "p".into(),
+            why: None,
             content,
             outcome: Outcome {
                 finish: "stop".into(),

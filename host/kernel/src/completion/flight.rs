@@ -1,0 +1,312 @@
+//! One completion on its way through the models that may answer it.
+//!
+//! Who is asked, again or instead, and who is left alone for a while, is decided by [`polity_dispatch`]; here is what it
+//! is decided with, and what it means for the call at hand. Whoever is asked in another's place has been put before the
+//! rules first: they were told of the model that was chosen, and of no other.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use polity_dispatch::{
+    Ask, AttemptId, Blocked, BreakerEvent, Candidate, Dispatch, DispatchPolicy, End, ErrorClass,
+    Event, Failure, Gates, House, Permit, Price, RequestFacts, Settlement, Step, Trail,
+};
+use polity_runtime::failure::CallError;
+use polity_runtime::plugin::Completion;
+use polity_runtime::{Delta, Problem};
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use super::price;
+use crate::models::ModelEntry;
+
+/// The longest that a caller waits for a model to be ready again while nobody is being asked. Callers have retries of
+/// their own, and know better how long they want to wait.
+const MAX_PAUSE_MS: u64 = 2_000;
+
+/// The time for all attempts, where the caller names none.
+const DEADLINE: Duration = Duration::from_secs(600);
+
+/// A completion on its way.
+pub(super) struct Flight {
+    seats: Vec<Arc<ModelEntry>>,
+    gates: Gate,
+    dispatch: Dispatch,
+    attempt: Option<AttemptId>,
+    began_ms: u64,
+    began: Instant,
+}
+
+/// What is known of a completion before anybody is asked.
+pub(super) struct Plan {
+    pub(super) id: Uuid,
+    pub(super) house: Arc<House>,
+    /// Who may answer, best first.
+    pub(super) seats: Vec<Arc<ModelEntry>>,
+    pub(super) stream: bool,
+    pub(super) prompt_bytes: usize,
+    pub(super) max_output_tokens: Option<u32>,
+    pub(super) max_cost_micro: Option<u64>,
+    pub(super) now_ms: u64,
+    pub(super) left: Option<Duration>,
+}
+
+/// What comes next.
+pub(super) enum Next {
+    /// This model is asked. With others behind it, it has so long to give a sign.
+    Call(Arc<ModelEntry>, Option<Duration>),
+    /// Nobody is asked any more; why, where nobody was asked at all.
+    Nobody(CallError),
+}
+
+/// The house's gates, and behind them what the rules and the budget say of each seat.
+struct Gate {
+    house: Arc<House>,
+    /// By seat; none where it has not been looked at.
+    verdicts: Vec<Option<Result<(), String>>>,
+    keys: Vec<Arc<str>>,
+}
+
+impl Gates for Gate {
+    fn admit(&self, ask: &Ask<'_>) -> Result<Permit, Blocked> {
+        let at = self.keys.iter().position(|key| {
+            key.strip_prefix(&*ask.candidate.plugin)
+                .and_then(|rest| rest.strip_prefix('/'))
+                == Some(&*ask.candidate.model)
+        });
+        match at.and_then(|at| self.verdicts[at].as_ref()) {
+            Some(Ok(())) => match self.house.admit(ask) {
+                // Whoever names a model wants its answer or its provider's own word, and not ours for it. What comes of
+                // it does not count: the breaker finds out by itself when it is time.
+                Err(Blocked::Breaker(_)) if self.keys.len() == 1 => Ok(Permit::default()),
+                answer => answer,
+            },
+            Some(Err(why)) => Err(Blocked::Other(why.clone())),
+            None => Err(Blocked::Other("the rules have not been asked".to_owned())),
+        }
+    }
+
+    fn settle(
+        &self,
+        candidate: &Candidate,
+        permit: Permit,
+        settlement: &Settlement,
+    ) -> Option<BreakerEvent> {
+        self.house.settle(candidate, permit, settlement)
+    }
+
+    fn allow_retry(&self) -> bool {
+        self.house.allow_retry()
+    }
+
+    fn allow_hedge(&self) -> bool {
+        false
+    }
+}
+
+impl Flight {
+    pub(super) fn new(plan: Plan) -> Self {
+        let candidates: Vec<Candidate> = plan
+            .seats
+            .iter()
+            .map(|seat| Candidate {
+                local: seat.info.local,
+                estimate_micro: price::estimate(
+                    &seat.info,
+                    plan.prompt_bytes,
+                    plan.max_output_tokens,
+                ),
+                price: Price {
+                    input: seat.info.input_price,
+                    output: seat.info.output_price,
+                },
+                context_tokens: seat.info.context_tokens.into(),
+                ..Candidate::new(seat.plugin.clone(), seat.id().clone())
+            })
+            .collect();
+        let facts = RequestFacts {
+            stream: plan.stream,
+            prompt_tokens: price::guess_tokens(plan.prompt_bytes as u64),
+            max_output_tokens: plan.max_output_tokens.unwrap_or_default().into(),
+            max_cost_micro: plan.max_cost_micro,
+            // What went out of a stream has gone out; the caller learns that the rest will not come.
+            may_continue: false,
+            ..RequestFacts::new(plan.id)
+        };
+        let time = plan.left.unwrap_or(DEADLINE);
+        let time_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let policy = DispatchPolicy {
+            min_attempt_ms: 1,
+            ..DispatchPolicy::default()
+        };
+        let mut verdicts = vec![None; plan.seats.len()];
+        // The first is the one that the rules were told of.
+        if let Some(first) = verdicts.first_mut() {
+            *first = Some(Ok(()));
+        }
+        Self {
+            gates: Gate {
+                house: plan.house,
+                verdicts,
+                keys: plan.seats.iter().map(|seat| seat.key.clone()).collect(),
+            },
+            dispatch: Dispatch::new(
+                facts,
+                candidates,
+                plan.now_ms.saturating_add(time_ms),
+                Arc::new(policy),
+                plan.id.as_u64_pair().1,
+            ),
+            seats: plan.seats,
+            attempt: None,
+            began_ms: plan.now_ms,
+            began: Instant::now(),
+        }
+    }
+
+    /// Seats that the rules have to be asked about before anything is decided about them: none as long as the first one
+    /// does its work.
+    pub(super) fn unjudged(&self) -> Vec<(usize, Arc<ModelEntry>)> {
+        let first = &self.seats[0];
+        let is_open = || {
+            let breakers = &self.gates.house.breakers;
+            breakers
+                .open_until(&first.plugin, first.id(), self.now_ms())
+                .is_some()
+        };
+        if self.seats.len() == 1 || (self.dispatch.trail().attempts.is_empty() && !is_open()) {
+            return Vec::new();
+        }
+        let unjudged = self.seats.iter().enumerate();
+        unjudged
+            .filter(|(at, _)| self.gates.verdicts[*at].is_none())
+            .map(|(at, seat)| (at, seat.clone()))
+            .collect()
+    }
+
+    pub(super) fn judge(&mut self, seat: usize, verdict: Result<(), String>) {
+        self.gates.verdicts[seat] = Some(verdict);
+    }
+
+    /// What the most dear of a seat's answers may cost.
+    pub(super) fn estimate(&self, seat: usize) -> u64 {
+        self.dispatch.candidates()[seat].estimate_micro
+    }
+
+    /// Who is asked next. Waits where somebody is worth waiting for.
+    pub(super) async fn next(&mut self) -> Next {
+        loop {
+            let now_ms = self.now_ms();
+            match self.dispatch.next(now_ms, &self.gates) {
+                Step::Start(start) | Step::Hedge(start) => {
+                    self.attempt = Some(start.attempt);
+                    let patience = start.timeout_at_ms.saturating_sub(now_ms);
+                    let patience = (self.seats.len() > 1).then(|| Duration::from_millis(patience));
+                    return Next::Call(self.seats[start.candidate].clone(), patience);
+                }
+                Step::WaitUntil(at) if at.saturating_sub(now_ms) <= MAX_PAUSE_MS => {
+                    sleep(Duration::from_millis(at.saturating_sub(now_ms).max(1))).await;
+                }
+                Step::Stop { .. } => {}
+                Step::WaitUntil(at) => {
+                    self.dispatch.cancel(now_ms, &self.gates);
+                    let detail = "every model that may answer is being left alone for a while";
+                    return Next::Nobody(nobody(detail.to_owned(), Some(at), now_ms));
+                }
+                Step::GiveUp(why) => {
+                    return Next::Nobody(nobody(why.to_string(), why.retry_at_ms, now_ms));
+                }
+                Step::Broken(broken) => {
+                    let why = &broken.why;
+                    return Next::Nobody(nobody(why.to_string(), why.retry_at_ms, now_ms));
+                }
+                // It is asked for only after a failure.
+                Step::Finished(_) => {
+                    return Next::Nobody(nobody("the answer is complete".to_owned(), None, now_ms));
+                }
+            }
+        }
+    }
+
+    /// Takes note of a piece of a stream.
+    pub(super) fn heard(&mut self, piece: &Delta) {
+        let event = match piece {
+            Delta::Text(text) => Event::Text(text),
+            Delta::Thinking(text) => Event::Thinking(text.len() as u64),
+            Delta::ToolCall(call) => {
+                Event::ToolCall((call.name.len() + call.arguments.len()) as u64)
+            }
+        };
+        self.tell(event);
+    }
+
+    /// Takes note of how a call ended, and says whether that is the end: an answer, or a failure that nobody can do
+    /// better than.
+    pub(super) fn ended(&mut self, returned: &Result<Completion, CallError>) -> bool {
+        match returned {
+            Ok(Completion { outcome, pieces }) => {
+                for piece in pieces {
+                    self.heard(piece);
+                }
+                self.tell(Event::End(End {
+                    finish: Some(&outcome.finish),
+                    usage: None,
+                }));
+            }
+            Err(error) => {
+                let retry_after_ms = error.retry_after_ms();
+                let class = ErrorClass::of_code(error.code(), retry_after_ms.is_some());
+                let failure = Failure::new(class, error.to_string());
+                let failure = match retry_after_ms {
+                    Some(ms) => failure.retry_after(ms.into()),
+                    None => failure,
+                };
+                self.tell(Event::Failed(&failure));
+            }
+        }
+        self.attempt = None;
+        self.dispatch.ending().is_some()
+    }
+
+    /// Whether a call is under way.
+    pub(super) fn is_calling(&self) -> bool {
+        self.attempt.is_some()
+    }
+
+    /// The caller has gone.
+    pub(super) fn cancel(&mut self) {
+        let now_ms = self.now_ms();
+        self.dispatch.cancel(now_ms, &self.gates);
+    }
+
+    /// What was tried.
+    pub(super) fn trail(&self) -> &Trail {
+        self.dispatch.trail()
+    }
+
+    pub(super) fn breaker_events(&mut self) -> Vec<BreakerEvent> {
+        self.dispatch.take_breaker_events()
+    }
+
+    fn tell(&mut self, event: Event<'_>) {
+        let now_ms = self.now_ms();
+        if let Some(attempt) = self.attempt {
+            // What is heard goes out as it is: a second model never writes on, so there is nothing to mend.
+            let _ = self.dispatch.on_event(attempt, event, now_ms, &self.gates);
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        let passed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.began_ms.saturating_add(passed)
+    }
+}
+
+fn nobody(detail: String, retry_at_ms: Option<u64>, now_ms: u64) -> CallError {
+    let wait = retry_at_ms.map(|at| at.saturating_sub(now_ms));
+    CallError::Problem(Problem {
+        code: "overloaded".to_owned(),
+        detail,
+        retry_after_ms: wait.map(|ms| u32::try_from(ms).unwrap_or(u32::MAX)),
+    })
+}
