@@ -22,7 +22,7 @@ pub struct Schema {
 }
 
 /// Every schema of a constitution's documents.
-pub const SCHEMAS: [Schema; 2] = [
+pub const SCHEMAS: [Schema; 4] = [
     Schema {
         file: "charter.schema.json",
         text: include_str!("../schemas/charter.schema.json"),
@@ -30,6 +30,14 @@ pub const SCHEMAS: [Schema; 2] = [
     Schema {
         file: "rule.schema.json",
         text: include_str!("../schemas/rule.schema.json"),
+    },
+    Schema {
+        file: "decision.schema.json",
+        text: polity_tables::SCHEMA,
+    },
+    Schema {
+        file: "workflow.schema.yaml",
+        text: polity_workflow::OPEN_WORKFLOW_SCHEMA,
     },
 ];
 

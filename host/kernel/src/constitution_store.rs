@@ -2,8 +2,6 @@
 //! what was decided under them can be judged again, whatever became of the folder.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
 use polity_constitution::{Constitution, Problems, Sources, Version};
 use polity_ledger::{Commit, CommitError, Event, Ledger, ReadError};
@@ -11,52 +9,18 @@ use serde_json::json;
 
 use crate::digest::sha256;
 
-/// A folder that changes while it is read is read again, so often at most.
-const ATTEMPTS: usize = 5;
-
 /// The state key of a constitution.
 fn key(version: &Version) -> String {
     format!("constitution/{}", version.digest)
 }
 
-/// A constitution with the documents that it was read from.
-pub(crate) struct Loaded {
-    pub(crate) constitution: Constitution,
-    /// By path; none where the folder kept changing while it was read.
-    documents: Option<BTreeMap<String, String>>,
-}
-
-/// Reads a folder. Problems are those of [`Constitution::load`].
-pub(crate) fn load(folder: &Path) -> Result<Loaded, Problems> {
-    let mut constitution = Constitution::load(folder)?;
-    for _ in 0..ATTEMPTS {
-        let documents = documents(folder);
-        let same = from_documents(&documents)
-            .is_ok_and(|read| read.version().digest == constitution.version().digest);
-        if same {
-            return Ok(Loaded {
-                constitution,
-                documents: Some(documents),
-            });
-        }
-        constitution = Constitution::load(folder)?;
-    }
-    Ok(Loaded {
-        constitution,
-        documents: None,
-    })
-}
-
 /// The commit that puts a constitution on record. `at_next_start` is what of it has to wait for that.
 pub(crate) fn record(
-    loaded: &Loaded,
+    constitution: &Constitution,
     replaced: Option<&Version>,
     at_next_start: &[String],
 ) -> Commit {
-    let Loaded {
-        constitution,
-        documents,
-    } = loaded;
+    let documents: BTreeMap<&str, &str> = constitution.sources().iter().collect();
     let version = constitution.version();
     let bindings: Vec<_> = constitution
         .bindings()
@@ -69,17 +33,12 @@ pub(crate) fn record(
         "at_next_start": at_next_start,
         "company": constitution.charter().company(),
         "bindings": bindings,
-        "documents": documents.as_ref().map(|documents| {
-            documents.iter().map(|(path, text)| (path, sha256(text))).collect::<BTreeMap<_, _>>()
-        }),
+        "documents": documents.iter().map(|(path, text)| (path, sha256(text))).collect::<BTreeMap<_, _>>(),
     });
     let subject = format!("constitution/{}", version.digest);
-    let mut commit =
-        Commit::new().event(Event::new("constitution.loaded", "/kernel", subject, data));
-    if let Some(documents) = documents {
-        commit = commit.put(key(version), json!(documents).to_string());
-    }
-    commit
+    Commit::new()
+        .event(Event::new("constitution.loaded", "/kernel", subject, data))
+        .put(key(version), json!(documents).to_string())
 }
 
 /// Notes that a folder was refused and the constitution before it stays in force.
@@ -114,31 +73,9 @@ fn from_documents(documents: &BTreeMap<String, String>) -> Result<Constitution, 
     Constitution::from_sources(&sources)
 }
 
-/// The documents of a folder: the charter and what lies in `rules/`. What does not read is left out, and found missing
-/// by the comparison of digests.
-fn documents(folder: &Path) -> BTreeMap<String, String> {
-    let mut documents = BTreeMap::new();
-    let mut take = |path: String| {
-        if let Ok(text) = fs::read_to_string(folder.join(&path)) {
-            documents.insert(path, text);
-        }
-    };
-    take("charter.json".to_owned());
-    for entry in fs::read_dir(folder.join("rules"))
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".json") && !name.starts_with('.') {
-            take(format!("rules/{name}"));
-        }
-    }
-    documents
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::sync::Arc;
 
     use polity_ledger::ManualClock;
@@ -157,8 +94,8 @@ mod tests {
             r#"{"rule": "x", "guards": ["*"]}"#,
         )
         .unwrap();
-        let loaded = load(folder.path()).unwrap();
-        let version = loaded.constitution.version().clone();
+        let loaded = Constitution::load(folder.path()).unwrap();
+        let version = loaded.version().clone();
         let ledger = Ledger::in_memory(Arc::new(ManualClock::new(0)));
         ledger.commit(record(&loaded, None, &[])).await.unwrap();
         drop(folder);

@@ -32,6 +32,7 @@ mod decision;
 mod digest;
 mod drain;
 mod escalation;
+mod evaluate;
 mod histogram;
 mod kept;
 mod kernel;
@@ -60,6 +61,7 @@ pub use counters::{CompletionCount, Counters, DecisionCount, InboxCount, PluginC
 pub use decision::{Decision, Place, RuleFinding};
 pub use drain::{Drained, Draining};
 pub use escalation::{HumanAnswer, HumanState, ItemAnswer, RaiseError};
+pub use evaluate::{EvaluateError, Evaluation};
 pub use histogram::Histogram;
 pub use kept::Omitted;
 pub use kernel::Kernel;
