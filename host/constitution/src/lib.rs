@@ -1,7 +1,8 @@
 //! What may happen in the company, as data.
 //!
 //! A constitution is a folder: `charter.json` says who the company is and who may do what, `rules/*.json` say which rule
-//! plugin guards which kinds of action. [`Constitution::load`] reads the folder as one immutable, content-addressed
+//! plugin guards which kinds of action, `decisions/` holds the tables that the company decides by, `workflows/` what
+//! happens next. [`Constitution::load`] reads the folder as one immutable, content-addressed
 //! version, or reports everything that is wrong with it at once; there is no half-loaded constitution.
 //!
 //! When an action is about to happen, the host evaluates every binding that guards it and hands the [`Finding`]s to
@@ -40,18 +41,23 @@ mod amend;
 mod asks;
 mod binding;
 mod canonical;
+mod cases;
 mod charter;
 mod checks;
 mod constitution;
 mod document;
 mod finding;
 mod git;
+mod inquiry;
 mod kind;
 mod lattice;
+mod lint;
 mod locate;
+mod parts;
 mod permission;
 mod policy;
 mod problem;
+mod references;
 mod resolution;
 mod roles;
 mod schema;
@@ -64,11 +70,14 @@ mod version;
 pub use actor::{Actor, ActorKind};
 pub use binding::{Binding, Mode};
 pub use canonical::canonical;
+pub use cases::Tried;
 pub use charter::{Charter, Company};
 pub use constitution::Constitution;
 pub use finding::{Finding, RuleFailure, Verdict};
+pub use inquiry::{Answer, Clause, Near, Protocol, ProtocolKind};
 pub use kind::{ActionKind, KindError, KindPattern};
 pub use lattice::resolve;
+pub use lint::{Checked, lint};
 pub use permission::{Permission, UnknownPermission};
 pub use policy::{
     Budgets, CompletionRecords, Defaults, LedgerPolicy, OnExpiry, OnFailure, PluginPolicy,

@@ -24,6 +24,34 @@ pub struct Problem {
     pub fix: String,
 }
 
+/// The codes of what can be wrong with a decision table, which arrive as texts.
+const TABLE_CODES: [&str; 24] = [
+    "bad-aggregation",
+    "bad-expression",
+    "bad-form",
+    "bad-input",
+    "bad-name",
+    "ill-typed-cell",
+    "invalid",
+    "misnamed",
+    "missing-field",
+    "no-effect",
+    "no-priority",
+    "no-values",
+    "not-json",
+    "not-yaml",
+    "repeated-field",
+    "repeated-input",
+    "too-long",
+    "unknown-field",
+    "unknown-name",
+    "unknown-value",
+    "unlisted-value",
+    "wrong-number",
+    "wrong-type",
+    "wrong-width",
+];
+
 /// Why a constitution was not loaded. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problems {
@@ -49,6 +77,38 @@ impl Problem {
             pointer: String::new(),
             message: message.into(),
             fix: fix.into(),
+        }
+    }
+}
+
+impl From<polity_tables::Problem> for Problem {
+    fn from(problem: polity_tables::Problem) -> Self {
+        let place = problem.place;
+        Self {
+            code: TABLE_CODES
+                .into_iter()
+                .find(|code| *code == problem.code)
+                .unwrap_or("invalid"),
+            file: place.file,
+            line: place.line,
+            column: place.column,
+            pointer: place.pointer,
+            message: problem.message,
+            fix: problem.fix,
+        }
+    }
+}
+
+impl From<polity_workflow::Problem> for Problem {
+    fn from(problem: polity_workflow::Problem) -> Self {
+        Self {
+            code: problem.code,
+            file: problem.file,
+            line: problem.line,
+            column: problem.column,
+            pointer: problem.pointer,
+            message: problem.message,
+            fix: problem.fix,
         }
     }
 }

@@ -22,7 +22,7 @@ pub struct Schema {
 }
 
 /// Every schema of a constitution's documents.
-pub const SCHEMAS: [Schema; 2] = [
+pub const SCHEMAS: [Schema; 4] = [
     Schema {
         file: "charter.schema.json",
         text: include_str!("../schemas/charter.schema.json"),
@@ -30,6 +30,14 @@ pub const SCHEMAS: [Schema; 2] = [
     Schema {
         file: "rule.schema.json",
         text: include_str!("../schemas/rule.schema.json"),
+    },
+    Schema {
+        file: "decision.schema.json",
+        text: polity_tables::SCHEMA,
+    },
+    Schema {
+        file: "workflow.schema.yaml",
+        text: polity_workflow::OPEN_WORKFLOW_SCHEMA,
     },
 ];
 
@@ -242,8 +250,12 @@ mod tests {
     use crate::Permission;
 
     #[test]
-    fn each_schema_is_draft_2020_12_with_an_id_that_ends_in_its_file_name() {
-        for schema in SCHEMAS {
+    fn each_schema_of_ours_is_draft_2020_12_with_an_id_that_ends_in_its_file_name() {
+        // The schema of workflows is the specification's own, byte for byte.
+        for schema in SCHEMAS
+            .iter()
+            .filter(|schema| schema.file.ends_with(".json"))
+        {
             let value: Value = serde_json::from_str(schema.text).unwrap();
             assert_eq!(
                 value["$schema"],

@@ -14,6 +14,61 @@ const MAX_BYTES: u64 = 1 << 20;
 
 pub(crate) const CHARTER: &str = "charter.json";
 const RULES: &str = "rules";
+const DECISIONS: &str = "decisions";
+const WORKFLOWS: &str = "workflows";
+
+/// Recorded cases lie beside the table that they try. They decide nothing, so they are no part of the constitution.
+const CASES: &str = ".cases.json";
+
+/// A folder of documents: what one of them is called, and which endings their files have.
+struct Shelf {
+    folder: &'static str,
+    code: &'static str,
+    one: &'static str,
+    endings: &'static [&'static str],
+}
+
+const SHELVES: [Shelf; 3] = [
+    Shelf {
+        folder: RULES,
+        code: "not-a-binding",
+        one: "binding",
+        endings: &[".json"],
+    },
+    Shelf {
+        folder: DECISIONS,
+        code: "not-a-table",
+        one: "decision table",
+        endings: &[".json", ".yaml", ".yml"],
+    },
+    Shelf {
+        folder: WORKFLOWS,
+        code: "not-a-workflow",
+        one: "workflow",
+        endings: &[".json", ".yaml", ".yml"],
+    },
+];
+
+impl Shelf {
+    /// The document's name, where the path is that of a document of this shelf.
+    fn name<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let file = path.strip_prefix(self.folder)?.strip_prefix('/')?;
+        if file.ends_with(CASES) && self.folder == DECISIONS {
+            return None;
+        }
+        self.endings
+            .iter()
+            .find_map(|ending| file.strip_suffix(ending))
+    }
+
+    /// `.json, .yaml or .yml`
+    fn endings(&self) -> String {
+        match self.endings.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+            _ => self.endings.concat(),
+        }
+    }
+}
 
 /// What the company says of its models. It is read, kept and part of the version like the rest; what it means, the
 /// router knows.
@@ -51,13 +106,25 @@ impl Sources {
 
     /// The documents of `rules/`: the binding's name, the path and the text.
     pub(crate) fn rules(&self) -> impl Iterator<Item = (&str, &str, &str)> {
-        self.iter().filter_map(|(path, text)| {
-            let name = path
-                .strip_prefix(RULES)?
-                .strip_prefix('/')?
-                .strip_suffix(".json")?;
-            Some((name, path, text))
-        })
+        self.on(&SHELVES[0])
+    }
+
+    /// The documents of `decisions/`.
+    pub(crate) fn decisions(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.on(&SHELVES[1])
+    }
+
+    /// The documents of `workflows/`.
+    pub(crate) fn workflows(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.on(&SHELVES[2])
+    }
+
+    fn on<'s>(
+        &'s self,
+        shelf: &'static Shelf,
+    ) -> impl Iterator<Item = (&'s str, &'s str, &'s str)> {
+        self.iter()
+            .filter_map(|(path, text)| Some((shelf.name(path)?, path, text)))
     }
 
     /// Reads what a constitution's folder holds, with everything that could not be read.
@@ -80,29 +147,32 @@ impl Sources {
                 if names.iter().any(|name| name == MODELS) {
                     read.take(folder, MODELS, &mut problems);
                 }
-                if names.iter().any(|name| name == RULES) {
-                    read.take_rules(folder, &mut problems);
-                } else if let Some(name) = names.iter().find(|name| looks_like_rules(folder, name))
-                {
-                    problems.push(Problem::of_file(
-                        "misnamed-folder",
-                        name,
-                        "the rules in this folder would never be applied",
-                        format!("rename the folder to {RULES}"),
-                    ));
+                for shelf in &SHELVES {
+                    if names.iter().any(|name| name == shelf.folder) {
+                        read.take_shelf(folder, shelf, &mut problems);
+                    } else if let Some(name) =
+                        names.iter().find(|name| looks_like(folder, name, shelf))
+                    {
+                        problems.push(Problem::of_file(
+                            "misnamed-folder",
+                            name,
+                            format!("the {} in this folder would never be applied", shelf.folder),
+                            format!("rename the folder to {}", shelf.folder),
+                        ));
+                    }
                 }
             }
         }
         (read, problems)
     }
 
-    fn take_rules(&mut self, folder: &Path, problems: &mut Vec<Problem>) {
-        let names = match names(&folder.join(RULES)) {
+    fn take_shelf(&mut self, folder: &Path, shelf: &Shelf, problems: &mut Vec<Problem>) {
+        let names = match names(&folder.join(shelf.folder)) {
             Ok(names) => names,
             Err(error) => {
                 problems.push(Problem::of_file(
                     "unreadable",
-                    RULES,
+                    shelf.folder,
                     format!("the folder cannot be read: {error}"),
                     "make it a folder that this process may read",
                 ));
@@ -110,16 +180,28 @@ impl Sources {
             }
         };
         for name in names.iter().filter(|name| !is_note(name)) {
-            let path = format!("{RULES}/{name}");
-            if name.ends_with(".json") && !folder.join(&path).is_dir() {
+            let path = format!("{}/{name}", shelf.folder);
+            if shelf.folder == DECISIONS && name.ends_with(CASES) {
+                continue;
+            }
+            if shelf.name(&path).is_some() && !folder.join(&path).is_dir() {
                 self.take(folder, &path, problems);
             } else {
-                // Silence here would mean a rule that its author believes to be in force.
+                // Silence here would mean a document that its author believes to be in force.
                 problems.push(Problem::of_file(
-                    "not-a-binding",
+                    shelf.code,
                     &path,
-                    "this would never be applied: a binding is a .json file directly in rules/",
-                    "turn it into a .json file in rules/, or move it elsewhere",
+                    format!(
+                        "this would never be applied: a {} is a {} file directly in {}/",
+                        shelf.one,
+                        shelf.endings(),
+                        shelf.folder
+                    ),
+                    format!(
+                        "turn it into a {} file in {}/, or move it elsewhere",
+                        shelf.endings(),
+                        shelf.folder
+                    ),
                 ));
             }
         }
@@ -173,11 +255,11 @@ fn no_charter(names: &[String]) -> Problem {
     )
 }
 
-fn looks_like_rules(folder: &Path, name: &str) -> bool {
-    suggest::nearest(name, [RULES]).is_some() && folder.join(name).is_dir()
+fn looks_like(folder: &Path, name: &str, shelf: &Shelf) -> bool {
+    suggest::nearest(name, [shelf.folder]).is_some() && folder.join(name).is_dir()
 }
 
-/// Editors' backups, hidden files and notes may lie beside bindings.
+/// Editors' backups, hidden files and notes may lie beside documents.
 fn is_note(name: &str) -> bool {
     name.starts_with('.') || name.ends_with('~') || name.ends_with(".md")
 }

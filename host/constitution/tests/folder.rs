@@ -459,3 +459,117 @@ mod example_company {
         }
     }
 }
+
+mod tables_and_workflows {
+    use super::*;
+
+    const TABLE: &str = r#"{
+  "name": "refund",
+  "inputs": [{"name": "amount", "typeRef": "number", "allowedValues": ">= 0"}],
+  "outputs": [{"name": "outcome", "typeRef": "string", "allowedValues": ["pay", "ask"]}],
+  "rules": [
+    {"inputEntries": ["<= 50"], "outputEntries": ["pay"]},
+    {"inputEntries": ["> 50"], "outputEntries": ["ask"]}
+  ]
+}"#;
+
+    const WORKFLOW: &str = "\
+document: {dsl: 1.0.3, namespace: shop, name: refund, version: 1.0.0}
+do:
+  - outcome:
+      call: decide
+      with: {table: refund}
+";
+
+    fn sources() -> Sources {
+        Sources::new()
+            .with("charter.json", minimal().to_string())
+            .with("decisions/refund.json", TABLE)
+            .with("workflows/refund.yaml", WORKFLOW)
+    }
+
+    fn places(sources: &Sources) -> Vec<(&'static str, String, u32, String)> {
+        let problems = Constitution::from_sources(sources).unwrap_err();
+        let list = problems.list.into_iter();
+        list.map(|problem| (problem.code, problem.file, problem.line, problem.pointer))
+            .collect()
+    }
+
+    #[test]
+    fn they_are_part_of_the_version() {
+        let one = Constitution::from_sources(&sources()).unwrap();
+        assert_eq!(one.table("refund").unwrap().table().rules.len(), 2);
+        assert_eq!(one.workflow("refund").unwrap().namespace(), "shop");
+        let other = sources().with("decisions/refund.json", TABLE.replace("50", "60"));
+        let other = Constitution::from_sources(&other).unwrap();
+        assert_ne!(one.version().digest, other.version().digest);
+        let other = sources().with("workflows/refund.yaml", WORKFLOW.replace("1.0.0", "1.0.1"));
+        let other = Constitution::from_sources(&other).unwrap();
+        assert_ne!(one.version().digest, other.version().digest);
+    }
+
+    #[test]
+    fn what_is_wrong_with_them_is_told_with_its_place() {
+        let wrong = sources()
+            .with(
+                "decisions/refund.json",
+                TABLE.replace("\"<= 50\"", "\"cheap\""),
+            )
+            .with(
+                "workflows/refund.yaml",
+                WORKFLOW.replace("call: decide", "call: decied"),
+            );
+        assert_eq!(
+            places(&wrong),
+            [
+                (
+                    "unknown-name",
+                    "decisions/refund.json".to_owned(),
+                    6,
+                    "/rules/0/inputEntries/0".to_owned()
+                ),
+                (
+                    "unknown-function",
+                    "workflows/refund.yaml".to_owned(),
+                    4,
+                    "/do/0/outcome/call".to_owned()
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_workflow_that_asks_for_a_table_that_is_not_there_is_refused() {
+        let wrong = sources().with(
+            "workflows/refund.yaml",
+            WORKFLOW.replace("table: refund", "table: refunt"),
+        );
+        assert_eq!(
+            places(&wrong),
+            [(
+                "unknown-table",
+                "workflows/refund.yaml".to_owned(),
+                3,
+                "/do/0/outcome".to_owned()
+            )]
+        );
+    }
+
+    #[test]
+    fn a_document_is_found_by_the_name_of_its_file() {
+        let wrong = sources()
+            .with("decisions/refunds.yaml", TABLE)
+            .with("workflows/dispute.yaml", WORKFLOW);
+        let codes: Vec<_> = places(&wrong)
+            .into_iter()
+            .map(|(code, file, ..)| (code, file))
+            .collect();
+        assert_eq!(
+            codes,
+            [
+                ("misnamed", "decisions/refunds.yaml".to_owned()),
+                ("misnamed", "workflows/dispute.yaml".to_owned()),
+            ]
+        );
+    }
+}

@@ -9,14 +9,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
-use polity_constitution::{Problems, Version};
+use polity_constitution::{Constitution, Problems, Version};
 use polity_ledger::CommitError;
+use polity_router::Overlay;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::Kernel;
-use crate::constitution_store::{self as store, Loaded};
+use crate::constitution_store as store;
 use crate::law::Law;
+
+/// The folders in it that hold documents.
+const SHELVES: [&str; 3] = ["rules", "decisions", "workflows"];
 
 /// How long the folder has to rest before it is read.
 const REST: Duration = Duration::from_millis(200);
@@ -132,7 +136,7 @@ impl Kernel {
         }
     }
 
-    async fn read_folder(&self) -> Result<Loaded, Problems> {
+    async fn read_folder(&self) -> Result<(Constitution, Overlay), Problems> {
         let folder = self.settings().company.clone();
         let read = tokio::task::spawn_blocking(move || store::load(&folder));
         match read.await {
@@ -143,16 +147,19 @@ impl Kernel {
     }
 
     /// To be called by one at a time.
-    async fn enact(&self, loaded: Loaded) -> Result<Reloaded, ReloadError> {
+    async fn enact(
+        &self,
+        (loaded, overlay): (Constitution, Overlay),
+    ) -> Result<Reloaded, ReloadError> {
         let inner = &*self.inner;
         let before = inner.books.law();
         let version = before.constitution.version();
-        if loaded.constitution.version() == version {
+        if loaded.version() == version {
             inner.refused.store(None);
             return Ok(Reloaded::Unchanged);
         }
         let mut at_next_start = Vec::new();
-        if loaded.constitution.charter().plugins() != before.charter().plugins() {
+        if loaded.charter().plugins() != before.charter().plugins() {
             at_next_start.push(
                 "the charter's \"plugins\": whose signatures count is read when the host starts"
                     .to_owned(),
@@ -163,8 +170,8 @@ impl Kernel {
             .commit(store::record(&loaded, Some(version), &at_next_start))
             .await?;
         inner.refused.store(None);
-        inner.models.say(loaded.overlay);
-        inner.books.enact(Law::new(loaded.constitution));
+        inner.models.say(overlay);
+        inner.books.enact(Law::new(loaded));
         Ok(Reloaded::Changed { at_next_start })
     }
 
@@ -210,10 +217,12 @@ impl Watch {
 
     /// A folder that was moved away and replaced is another one, which nobody watches yet.
     fn renew(&mut self) {
-        let rules = self.folder.join("rules");
-        let _ = self.watcher.unwatch(&rules);
-        // Without it there are no rules; when it comes, the folder above tells.
-        let _ = self.watcher.watch(&rules, RecursiveMode::NonRecursive);
+        for shelf in SHELVES {
+            let shelf = self.folder.join(shelf);
+            let _ = self.watcher.unwatch(&shelf);
+            // Without it there is nothing on it; when it comes, the folder above tells.
+            let _ = self.watcher.watch(&shelf, RecursiveMode::NonRecursive);
+        }
     }
 }
 
@@ -226,14 +235,12 @@ fn concerns(event: &notify::Result<notify::Event>, folder: &Path) -> bool {
     event.paths.is_empty()
         || event.paths.iter().any(|path| {
             let name = path.file_name().unwrap_or_default();
-            let in_rules = path
-                .parent()
-                .is_some_and(|parent| parent.ends_with("rules"));
-            in_rules
+            let is_shelf = |path: &Path| SHELVES.iter().any(|shelf| path.ends_with(shelf));
+            path.parent().is_some_and(is_shelf)
+                || is_shelf(path)
                 || path == folder
                 || name == "charter.json"
                 || name == store::MODELS
-                || name == "rules"
         })
 }
 
@@ -259,6 +266,8 @@ mod tests {
         assert!(concerned(created, "/company/rules/refunds.json"));
         assert!(concerned(created, "/company/charter.json"));
         assert!(concerned(created, "/company/rules"));
+        assert!(concerned(created, "/company/decisions/refund.yaml"));
+        assert!(concerned(created, "/company/workflows"));
         assert!(!concerned(created, "/company/plugins"));
         let opened = EventKind::Access(AccessKind::Open(AccessMode::Read));
         assert!(!concerned(opened, "/company/charter.json"));

@@ -2,7 +2,6 @@
 //! what was decided under them can be judged again, whatever became of the folder.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use polity_constitution::{Constitution, Problem, Problems, Sources, Version};
@@ -12,9 +11,6 @@ use serde_json::json;
 
 use crate::digest::sha256;
 
-/// A folder that changes while it is read is read again, so often at most.
-const ATTEMPTS: usize = 5;
-
 /// Beside the charter: what the company says of its models.
 pub(crate) const MODELS: &str = "models.json";
 
@@ -23,36 +19,11 @@ fn key(version: &Version) -> String {
     format!("constitution/{}", version.digest)
 }
 
-/// A constitution with the documents that it was read from.
-pub(crate) struct Loaded {
-    pub(crate) constitution: Constitution,
-    /// What the company says of its models.
-    pub(crate) overlay: Overlay,
-    /// By path; none where the folder kept changing while it was read.
-    documents: Option<BTreeMap<String, String>>,
-}
-
-/// Reads a folder. Problems are those of [`Constitution::load`].
-pub(crate) fn load(folder: &Path) -> Result<Loaded, Problems> {
-    let mut constitution = Constitution::load(folder)?;
-    for _ in 0..ATTEMPTS {
-        let documents = documents(folder);
-        let same = from_documents(&documents)
-            .is_ok_and(|read| read.version().digest == constitution.version().digest);
-        if same {
-            return Ok(Loaded {
-                overlay: overlay(&constitution, folder)?,
-                constitution,
-                documents: Some(documents),
-            });
-        }
-        constitution = Constitution::load(folder)?;
-    }
-    Ok(Loaded {
-        overlay: overlay(&constitution, folder)?,
-        constitution,
-        documents: None,
-    })
+/// Reads a folder: what may happen, and what the company says of its models.
+pub(crate) fn load(folder: &Path) -> Result<(Constitution, Overlay), Problems> {
+    let constitution = Constitution::load(folder)?;
+    let overlay = overlay(&constitution, folder)?;
+    Ok((constitution, overlay))
 }
 
 /// Reads `models.json`. What is wrong with it is wrong with the constitution: half of a push is not put in force.
@@ -80,15 +51,11 @@ fn overlay(constitution: &Constitution, folder: &Path) -> Result<Overlay, Proble
 
 /// The commit that puts a constitution on record. `at_next_start` is what of it has to wait for that.
 pub(crate) fn record(
-    loaded: &Loaded,
+    constitution: &Constitution,
     replaced: Option<&Version>,
     at_next_start: &[String],
 ) -> Commit {
-    let Loaded {
-        constitution,
-        documents,
-        ..
-    } = loaded;
+    let documents: BTreeMap<&str, &str> = constitution.sources().iter().collect();
     let version = constitution.version();
     let bindings: Vec<_> = constitution
         .bindings()
@@ -101,17 +68,12 @@ pub(crate) fn record(
         "at_next_start": at_next_start,
         "company": constitution.charter().company(),
         "bindings": bindings,
-        "documents": documents.as_ref().map(|documents| {
-            documents.iter().map(|(path, text)| (path, sha256(text))).collect::<BTreeMap<_, _>>()
-        }),
+        "documents": documents.iter().map(|(path, text)| (path, sha256(text))).collect::<BTreeMap<_, _>>(),
     });
     let subject = format!("constitution/{}", version.digest);
-    let mut commit =
-        Commit::new().event(Event::new("constitution.loaded", "/kernel", subject, data));
-    if let Some(documents) = documents {
-        commit = commit.put(key(version), json!(documents).to_string());
-    }
-    commit
+    Commit::new()
+        .event(Event::new("constitution.loaded", "/kernel", subject, data))
+        .put(key(version), json!(documents).to_string())
 }
 
 /// Notes that a folder was refused and the constitution before it stays in force.
@@ -146,32 +108,9 @@ fn from_documents(documents: &BTreeMap<String, String>) -> Result<Constitution, 
     Constitution::from_sources(&sources)
 }
 
-/// The documents of a folder: the charter and what lies in `rules/`. What does not read is left out, and found missing
-/// by the comparison of digests.
-fn documents(folder: &Path) -> BTreeMap<String, String> {
-    let mut documents = BTreeMap::new();
-    let mut take = |path: String| {
-        if let Ok(text) = fs::read_to_string(folder.join(&path)) {
-            documents.insert(path, text);
-        }
-    };
-    take("charter.json".to_owned());
-    take(MODELS.to_owned());
-    for entry in fs::read_dir(folder.join("rules"))
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".json") && !name.starts_with('.') {
-            take(format!("rules/{name}"));
-        }
-    }
-    documents
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::sync::Arc;
 
     use polity_ledger::ManualClock;
@@ -190,8 +129,8 @@ mod tests {
             r#"{"rule": "x", "guards": ["*"]}"#,
         )
         .unwrap();
-        let loaded = load(folder.path()).unwrap();
-        let version = loaded.constitution.version().clone();
+        let loaded = Constitution::load(folder.path()).unwrap();
+        let version = loaded.version().clone();
         let ledger = Ledger::in_memory(Arc::new(ManualClock::new(0)));
         ledger.commit(record(&loaded, None, &[])).await.unwrap();
         drop(folder);

@@ -64,8 +64,8 @@ impl Kernel {
     /// # Errors
     /// What cannot be read or opened. A plugin that cannot be loaded is no error: it is refused, and shown.
     pub fn start(settings: Settings) -> Result<Self, StartError> {
-        let loaded = store::load(&settings.company)?;
-        let charter = loaded.constitution.charter();
+        let (constitution, overlay) = store::load(&settings.company)?;
+        let charter = constitution.charter();
         let policy = charter.plugins();
         let trust = Trust::new(
             policy.require_signed || settings.require_signed,
@@ -88,7 +88,7 @@ impl Kernel {
             "host",
             started,
         )))?;
-        ledger.commit_relaxed(store::record(&loaded, None, &[]))?;
+        ledger.commit_relaxed(store::record(&constitution, None, &[]))?;
         let spending = Spending::new(ledger.clone());
         let recovered = spending.recover().map_err(|error| match error {
             RecoverError::Read(error) => StartError::Read(error),
@@ -113,9 +113,9 @@ impl Kernel {
         })?;
         // What was loaded is on record before the first decision is.
         journal.flush_blocking();
-        let models = Models::new(clock.clone(), loaded.overlay);
+        let models = Models::new(clock.clone(), overlay);
         feedback::take_again(&ledger, models.router())?;
-        let books = Books::new(Law::new(loaded.constitution), &runtime);
+        let books = Books::new(Law::new(constitution), &runtime);
         Ok(Self {
             inner: Arc::new(Inner {
                 models,

@@ -32,6 +32,7 @@ mod decision;
 mod digest;
 mod drain;
 mod escalation;
+mod evaluate;
 mod feedback;
 mod histogram;
 mod houses;
@@ -62,6 +63,7 @@ pub use counters::{CompletionCount, Counters, DecisionCount, InboxCount, PluginC
 pub use decision::{Decision, Place, RuleFinding};
 pub use drain::{Drained, Draining};
 pub use escalation::{HumanAnswer, HumanState, ItemAnswer, RaiseError};
+pub use evaluate::{EvaluateError, Evaluation};
 pub use feedback::FeedbackError;
 pub use histogram::Histogram;
 pub use kept::Omitted;

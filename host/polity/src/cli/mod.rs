@@ -6,11 +6,13 @@
 
 mod act;
 mod argument;
+mod ask;
 mod bundled;
 mod chat;
 mod completions;
 mod confirm;
 mod console;
+mod decide;
 mod decisions;
 mod doctor;
 mod exit;
@@ -21,6 +23,7 @@ mod inbox;
 mod init;
 mod invocation;
 mod ledger;
+mod lint;
 mod logs;
 mod models;
 mod out;
@@ -34,6 +37,7 @@ mod route;
 mod sse;
 mod status;
 mod table;
+mod test;
 mod text;
 mod token;
 mod up;
@@ -113,6 +117,10 @@ enum Command {
     Act(act::ActArgs),
     Decisions(decisions::DecisionsArgs),
     Explain(explain::ExplainArgs),
+    Lint(lint::LintArgs),
+    Decide(decide::DecideArgs),
+    Test(test::TestArgs),
+    Ask(ask::AskArgs),
     Inbox(inbox::InboxArgs),
     Reload(reload::ReloadArgs),
     Plugin(plugin::PluginArgs),
@@ -176,6 +184,10 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Report> {
         Command::Act(args) => wait(act::run(&args, context)),
         Command::Decisions(args) => wait(decisions::run(&args, context)),
         Command::Explain(args) => wait(explain::run(&args, context)),
+        Command::Lint(args) => lint::run(&args, context),
+        Command::Decide(args) => decide::run(&args, context),
+        Command::Test(args) => test::run(&args, context),
+        Command::Ask(args) => ask::run(&args, context),
         Command::Inbox(args) => wait(inbox::run(&args, context)),
         Command::Reload(args) => wait(reload::run(&args, context)),
         Command::Plugin(args) => wait(plugin::run(&args, context)),

@@ -14,12 +14,14 @@ use utoipa::openapi::{
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::api::{actions, constitution, decisions, inbox, ledger, links, plugins, route, tokens};
+use super::api::{
+    actions, constitution, decisions, inbox, ledger, links, plugins, protocols, route, tokens,
+};
 use super::openai::{chat, models};
 use super::{App, health, metrics};
 
 /// The groups of routes, in the order in which a reader needs them.
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 11] = [
     (
         "openai",
         "OpenAI's API: existing clients work with a changed base URL.",
@@ -35,6 +37,10 @@ const TAGS: [(&str, &str); 10] = [
     ),
     ("inbox", "What waits for a person."),
     ("constitution", "The rules in force."),
+    (
+        "protocols",
+        "Decision tables and workflows: ask them, and find the one that covers a question.",
+    ),
     (
         "plugins",
         "Rules, model adapters, connectors: install, grant, roll back.",
@@ -63,6 +69,8 @@ pub(super) fn routes() -> (Router<App>, OpenApi) {
         .routes(routes!(inbox::decide_item))
         .routes(routes!(constitution::get_constitution))
         .routes(routes!(constitution::reload_constitution))
+        .routes(routes!(protocols::evaluate_table))
+        .routes(routes!(protocols::ask_protocols))
         .routes(routes!(plugins::list_plugins))
         .routes(routes!(plugins::check_plugin))
         .routes(routes!(

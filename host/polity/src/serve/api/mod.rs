@@ -8,6 +8,7 @@ pub(super) mod ledger;
 pub(super) mod links;
 mod page;
 pub(crate) mod plugins;
+pub(super) mod protocols;
 pub(super) mod route;
 mod schema;
 pub(super) mod tokens;

@@ -1,0 +1,126 @@
+//! A company's folder, checked: what keeps it from loading, and what its tables, workflows and rules contradict, leave
+//! open or say twice. What cannot be read does not keep the rest from being checked.
+
+mod process;
+
+use std::path::Path;
+
+use polity_lint::graph::ProcessGraph;
+use polity_lint::graph::{Company, RuleBinding, lint_company};
+use polity_lint::{Code, Finding, Limits, Report, Suggestion};
+use polity_tables::Place;
+use polity_workflow::Workflow;
+
+use crate::parts::Parts;
+use crate::problem::Problem;
+use crate::sources::Sources;
+
+/// Actions that the host itself takes, whatever the workflows do.
+const OF_THE_HOST: [&str; 2] = ["model.complete", "decision.evaluate"];
+
+/// What a check found, with the texts that it speaks of.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The findings, and how dense each table is.
+    pub report: Report,
+    /// The documents, for excerpts.
+    pub sources: polity_lint::Sources,
+    /// How many documents were checked.
+    pub documents: usize,
+}
+
+/// Checks a company's folder. Nothing is written, no program is run and no host is needed.
+pub fn lint(folder: impl AsRef<Path>) -> Checked {
+    let (sources, unread) = Sources::read(folder.as_ref());
+    lint_sources(&sources, unread)
+}
+
+fn lint_sources(sources: &Sources, mut problems: Vec<Problem>) -> Checked {
+    let parts = Parts::read(sources, &mut problems);
+    let tables: Vec<_> = parts.tables.iter().map(AsRef::as_ref).collect();
+    let company = Company {
+        protocols: parts
+            .workflows
+            .iter()
+            .map(|workflow| process::of(workflow))
+            .collect(),
+        rules: parts
+            .bindings
+            .iter()
+            .map(|binding| RuleBinding {
+                name: binding.name.clone(),
+                guards: binding.guards.iter().map(ToString::to_string).collect(),
+                place: Place::of_file(&format!("rules/{}.json", binding.name)),
+            })
+            .collect(),
+        other_actions: OF_THE_HOST.map(str::to_owned).to_vec(),
+        started_by_name: Vec::new(),
+    };
+    let mut findings: Vec<Finding> = problems.into_iter().map(Finding::from).collect();
+    findings.extend(lint_company(&company));
+    for finding in &mut findings {
+        mark(&mut finding.place, sources);
+        for (place, _) in &mut finding.related {
+            mark(place, sources);
+        }
+    }
+    let report = Report::of_tables(&tables, &Limits::default()).and(Report::new(findings));
+    Checked {
+        report,
+        sources: polity_lint::Sources::of(
+            sources
+                .iter()
+                .map(|(file, text)| (file.to_owned(), text.to_owned())),
+        ),
+        documents: sources.iter().count(),
+    }
+}
+
+/// The protocol that a workflow is, in the linter's words.
+pub(crate) fn process_of(workflow: &Workflow) -> ProcessGraph {
+    process::of(workflow)
+}
+
+/// Gives a place that knows its line alone the bytes of that line, so that an excerpt can be shown.
+fn mark(place: &mut Place, sources: &Sources) {
+    let Some(text) = sources.get(&place.file) else {
+        return;
+    };
+    if place.line == 0 || place.end > place.start {
+        return;
+    }
+    let mut start = 0;
+    for (number, line) in (1..).zip(text.split_inclusive('\n')) {
+        if number == place.line {
+            let indent = line.len() - line.trim_start().len();
+            place.start = start + indent;
+            place.end = start + line.trim_end().len().max(indent);
+            place.column = place
+                .column
+                .max(u32::try_from(indent).unwrap_or(0).saturating_add(1));
+            return;
+        }
+        start += line.len();
+    }
+}
+
+/// What keeps a document from being used is a finding too.
+impl From<Problem> for Finding {
+    fn from(problem: Problem) -> Self {
+        let code = match problem.code {
+            "ill-typed-cell" | "unlisted-value" => Code::IllTypedCell,
+            "unknown-task" => Code::UnknownTarget,
+            "effect-undeclared" => Code::EffectClassUndeclared,
+            "unbounded-retry" => Code::UnboundedLoop,
+            _ => Code::Unreadable,
+        };
+        let place = Place {
+            file: problem.file,
+            line: problem.line,
+            column: problem.column,
+            pointer: problem.pointer,
+            ..Place::default()
+        };
+        Self::new(code, place, problem.message).suggest(Suggestion::words(problem.fix))
+    }
+}
