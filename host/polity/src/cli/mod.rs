@@ -11,6 +11,7 @@ mod chat;
 mod completions;
 mod confirm;
 mod console;
+mod db;
 mod decisions;
 mod doctor;
 mod exit;
@@ -109,6 +110,7 @@ enum Command {
     Chat(chat::ChatArgs),
     Models(models::ModelsArgs),
     Act(act::ActArgs),
+    Db(db::DbArgs),
     Decisions(decisions::DecisionsArgs),
     Explain(explain::ExplainArgs),
     Inbox(inbox::InboxArgs),
@@ -171,6 +173,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Report> {
         Command::Chat(args) => wait(chat::run(&args, context)),
         Command::Models(args) => wait(models::run(&args, context)),
         Command::Act(args) => wait(act::run(&args, context)),
+        Command::Db(args) => wait(db::run(&args, context)),
         Command::Decisions(args) => wait(decisions::run(&args, context)),
         Command::Explain(args) => wait(explain::run(&args, context)),
         Command::Inbox(args) => wait(inbox::run(&args, context)),

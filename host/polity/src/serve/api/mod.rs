@@ -8,5 +8,6 @@ pub(super) mod ledger;
 pub(super) mod links;
 mod page;
 pub(crate) mod plugins;
+pub(super) mod records;
 mod schema;
 pub(super) mod tokens;
