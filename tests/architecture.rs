@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Crate and place, floor first. A crate may use what lies lower; within a room of several crates, what lies on a lower
 /// step.
-const PLACES: [(&str, u8, &str, u8); 17] = [
+const PLACES: [(&str, u8, &str, u8); 18] = [
     ("polity", 4, "polity", 0),
     ("polity-kernel", 3, "kernel", 0),
     ("polity-constitution", 2, "constitution", 3),
@@ -15,6 +15,7 @@ const PLACES: [(&str, u8, &str, u8); 17] = [
     ("polity-workflow", 2, "constitution", 1),
     ("polity-dispatch", 2, "router", 1),
     ("polity-router", 2, "router", 1),
+    ("polity-database", 2, "database", 3),
     ("polity-engine", 2, "database", 1),
     ("polity-evolve", 2, "database", 1),
     ("polity-watch", 2, "database", 1),

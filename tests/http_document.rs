@@ -97,6 +97,13 @@ async fn every_part_of_the_surface_is_documented() {
         "get /api/inbox",
         "get /api/inbox/{id}",
         "post /api/inbox/{id}/decision",
+        "post /api/query",
+        "post /api/query/explain",
+        "get /api/collections",
+        "get /api/collections/{name}",
+        "post /api/collections/{name}",
+        "get /api/collections/{name}/export",
+        "get /api/records/stats",
         "get /api/ledger",
         "post /api/ledger/verify",
         "get /api/ledger/export",
@@ -192,6 +199,8 @@ async fn answers_are_what_the_document_says() {
         ("get /api/plugins/{name}", "/api/plugins/openai".to_owned()),
         ("get /api/ledger", "/api/ledger".to_owned()),
         ("get /api/tokens", "/api/tokens".to_owned()),
+        ("get /api/collections", "/api/collections".to_owned()),
+        ("get /api/records/stats", "/api/records/stats".to_owned()),
         ("get /readyz", "/readyz".to_owned()),
     ] {
         conforms(&document, operation, "200", &host.read(&path).await);

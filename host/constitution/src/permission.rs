@@ -30,6 +30,12 @@ pub enum Permission {
     /// Install, replace, grant, roll back and remove plugins. Implies `plugins:read`.
     #[serde(rename = "plugins:manage")]
     PluginsManage,
+    /// Ask for records, and see the collections and how they are used.
+    #[serde(rename = "records:read")]
+    RecordsRead,
+    /// Insert, change and remove records. Implies `records:read`.
+    #[serde(rename = "records:write")]
+    RecordsWrite,
     /// Read, verify and export the ledger.
     #[serde(rename = "ledger:read")]
     LedgerRead,
@@ -45,7 +51,7 @@ pub struct UnknownPermission(pub String);
 
 impl Permission {
     /// Every permission, in the order of the documentation.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::ActionsSubmit,
         Self::CompletionsCreate,
         Self::DecisionsRead,
@@ -53,6 +59,8 @@ impl Permission {
         Self::InboxDecide,
         Self::PluginsRead,
         Self::PluginsManage,
+        Self::RecordsRead,
+        Self::RecordsWrite,
         Self::LedgerRead,
         Self::MetricsRead,
     ];
@@ -67,6 +75,8 @@ impl Permission {
             Self::InboxDecide => "inbox:decide",
             Self::PluginsRead => "plugins:read",
             Self::PluginsManage => "plugins:manage",
+            Self::RecordsRead => "records:read",
+            Self::RecordsWrite => "records:write",
             Self::LedgerRead => "ledger:read",
             Self::MetricsRead => "metrics:read",
         }
@@ -77,7 +87,9 @@ impl Permission {
         self == other
             || matches!(
                 (self, other),
-                (Self::InboxDecide, Self::InboxRead) | (Self::PluginsManage, Self::PluginsRead)
+                (Self::InboxDecide, Self::InboxRead)
+                    | (Self::PluginsManage, Self::PluginsRead)
+                    | (Self::RecordsWrite, Self::RecordsRead)
             )
     }
 }
@@ -137,6 +149,7 @@ mod tests {
         assert!(Permission::PluginsManage.implies(Permission::PluginsRead));
         assert!(!Permission::PluginsRead.implies(Permission::PluginsManage));
         assert!(Permission::InboxDecide.implies(Permission::InboxRead));
+        assert!(Permission::RecordsWrite.implies(Permission::RecordsRead));
         assert!(!Permission::InboxDecide.implies(Permission::LedgerRead));
     }
 }

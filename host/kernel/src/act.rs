@@ -2,7 +2,7 @@
 //! only decided whether it may.
 
 use polity_constitution::ActionKind;
-use polity_ledger::{CommitError, ReadError, new_id};
+use polity_ledger::{Commit, CommitError, ReadError, new_id};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -62,6 +62,16 @@ impl ActError {
     }
 }
 
+/// Whether a decision is waited for until it is on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Yes.
+    Always,
+    /// Where it puts something before people. Otherwise a power failure may take the record of the last half second, and
+    /// with it nothing that was changed.
+    ForQuestions,
+}
+
 impl Kernel {
     /// Judges an action by the rules, and records the decision. When this returns, the record is on the disk, and what a
     /// person has to decide is in the inbox.
@@ -69,6 +79,15 @@ impl Kernel {
     /// # Errors
     /// See [`ActError`]; in every case the action must not happen.
     pub async fn act(&self, actor: &Actor, request: ActionRequest) -> Result<Decision, ActError> {
+        self.judge_action(actor, request, Wait::Always).await
+    }
+
+    pub(crate) async fn judge_action(
+        &self,
+        actor: &Actor,
+        request: ActionRequest,
+        wait: Wait,
+    ) -> Result<Decision, ActError> {
         let _visit = self.enter()?;
         let inner = &*self.inner;
         let ActionRequest {
@@ -100,7 +119,12 @@ impl Kernel {
         let outcome = ruling.resolution.kind();
         let questions = self.questions(&ruling, &input);
         let (record, amended) = Record::new(ruling);
-        let (record, receipt) = self.record_with(id, record, questions).await?;
+        let (record, receipt) = if wait == Wait::ForQuestions && questions.is_empty() {
+            let commit = Commit::new().event(record.clone().event(id));
+            (record, inner.ledger.commit_relaxed(commit)?)
+        } else {
+            self.record_with(id, record, questions).await?
+        };
         inner.counting.decision(&kind, outcome);
         let place = match receipt.last_seq {
             Some(seq) => inner.ledger.event(seq)?.map(|event| Place {

@@ -26,6 +26,7 @@ use crate::law::Law;
 use crate::models::{AdapterProblem, ModelEntry, Models};
 use crate::near::near;
 use crate::plugin_journal::PluginJournal;
+use crate::records::Records;
 use crate::rules::Books;
 use crate::settings::{Settings, StartError};
 use crate::tokens::{TokenError, TokenInfo, Tokens};
@@ -49,6 +50,7 @@ pub(crate) struct Inner {
     pub(crate) counting: Counting,
     pub(crate) door: Door,
     pub(crate) inbox: Inbox,
+    pub(crate) records: Records,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ledger: Ledger,
     settings: Settings,
@@ -122,6 +124,7 @@ impl Kernel {
                 houses: Houses::default(),
                 tokens: Tokens::read(ledger.clone(), clock.clone())?,
                 inbox: Inbox::new(ledger.clone(), clock.clone()),
+                records: Records::new(settings.data.join("records"), clock.clone()),
                 counting: Counting::default(),
                 door: Door::default(),
                 reloading: tokio::sync::Mutex::default(),
@@ -264,6 +267,10 @@ impl Kernel {
         let inner = &*self.inner;
         let drained = inner.door.close(timeout).await;
         inner.journal.flush().await;
+        let records = self.inner.clone();
+        if let Err(error) = tokio::task::spawn_blocking(move || records.records.close()).await {
+            tracing::error!(%error, "the records were not closed");
+        }
         let data = json!({ "in_progress": drained.in_progress });
         inner
             .ledger

@@ -44,6 +44,7 @@ mod money;
 mod near;
 mod plugin_journal;
 mod record;
+mod records;
 mod replay;
 mod rules;
 mod settings;
@@ -69,6 +70,9 @@ pub use histogram::Histogram;
 pub use kept::Omitted;
 pub use kernel::Kernel;
 pub use models::{AdapterProblem, ModelEntry, Routing};
+pub use records::{
+    Collected, Inserted, RecordAnswer, RecordError, RecordExport, RecordPiece, RecordQuery,
+};
 pub use replay::Replay;
 pub use settings::{Settings, StartError};
 pub use story::{Story, StoryEvent};

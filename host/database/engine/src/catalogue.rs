@@ -360,6 +360,11 @@ impl Collection {
             })
     }
 
+    /// The columns of one of its indexes, in order.
+    pub fn columns_of(&self, index: &Index) -> Vec<String> {
+        self.names_of(&index.fields)
+    }
+
     /// The names of these fields.
     pub fn names_of(&self, ids: &[FieldId]) -> Vec<String> {
         ids.iter().map(|id| self.field(*id).name.clone()).collect()

@@ -261,7 +261,7 @@ impl Engine {
     }
 
     /// The plan of a text, and the literals that became parameters.
-    fn plan_for(
+    pub(crate) fn plan_for(
         &self,
         sql: &str,
         parameters: usize,

@@ -32,6 +32,7 @@ mod kv;
 mod observe;
 mod plan;
 mod sql;
+mod statement;
 mod transfer;
 mod value;
 
@@ -50,5 +51,6 @@ pub use observe::{
     NoObserver, Observer, Predicate, QueryObservation, QueryShape, WriteKind, WriteObservation,
 };
 pub use plan::PlanNode;
-pub use transfer::{Format, OnProgress};
+pub use statement::{Statement, StatementKind};
+pub use transfer::{Format, OnProgress, read_documents};
 pub use value::{Decimal, Document, MAX_DEPTH, MAX_DOCUMENT, MAX_FIELDS, Value};

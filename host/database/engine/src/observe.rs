@@ -64,6 +64,8 @@ pub struct QueryShape {
     pub fields: Vec<(String, String)>,
     /// Indexes and rollups that were used.
     pub uses: Vec<String>,
+    /// Whether it has a part that the lists above do not say: a disjunction, an expression, a join, HAVING.
+    pub inexact: bool,
 }
 
 /// A condition on one field.
@@ -137,6 +139,8 @@ impl QueryShape {
                     field,
                     op: op.to_owned(),
                 });
+            } else {
+                shape.inexact = true;
             }
         };
         plan.scans
@@ -178,6 +182,14 @@ impl QueryShape {
                 .filter_map(|o| field(&o.expr).map(|(_, f)| (f, o.descending)))
                 .collect();
         }
+        let unsaid = plan.aggregates.len() + group.len()
+            > shape.group_by.len()
+                + plan
+                    .aggregates
+                    .iter()
+                    .filter(|call| call.argument.as_ref().is_none_or(|e| field(e).is_some()))
+                    .count();
+        shape.inexact |= unsaid || plan.distinct || plan.having.is_some() || !plan.joins.is_empty();
         shape.uses = plan
             .scans
             .iter()

@@ -49,27 +49,17 @@ impl Engine {
         input: &mut dyn BufRead,
         progress: OnProgress<'_>,
     ) -> Result<u64, EngineError> {
-        let mut sink = Importer {
-            engine: self,
-            collection,
-            batch: Vec::new(),
-            documents: 0,
-            bytes: 0,
+        let documents = read_documents(
+            format,
+            input,
+            &mut |batch| {
+                self.insert(collection, batch, Durability::Relaxed)
+                    .map(drop)
+            },
             progress,
-        };
-        match format {
-            Format::Ndjson => ndjson(input, &mut sink)?,
-            Format::Json => {
-                let text = whole(input)?;
-                for_each_in_array(&text, &mut |item| {
-                    sink.take(Document::parse(item.as_bytes())?, item.len())
-                })?;
-            }
-            Format::Csv => csv(input, &mut sink)?,
-        }
-        sink.hand_over()?;
+        )?;
         self.flush()?;
-        Ok(sink.documents)
+        Ok(documents)
     }
 
     /// Writes a collection. Returns how many documents.
@@ -197,14 +187,9 @@ impl Engine {
                 ));
             };
             self.declare(&name, &fields)?;
-            let mut sink = Importer {
-                engine: self,
-                collection: &name,
-                batch: Vec::new(),
-                documents: 0,
-                bytes: 0,
-                progress: &mut *progress,
-            };
+            let mut insert =
+                |batch: &[Document]| self.insert(&name, batch, Durability::Relaxed).map(drop);
+            let mut sink = Importer::new(&mut insert, &mut *progress);
             loop {
                 if !read_line(input, &mut text)? {
                     return Err(EngineError::invalid(format!(
@@ -305,16 +290,53 @@ fn schema_of(collection: &Collection) -> Vec<Mutation> {
     out
 }
 
+/// Takes a batch of documents, all or none.
+type Take<'t> = &'t mut dyn FnMut(&[Document]) -> Result<(), EngineError>;
+
+/// Reads documents in batches, for whoever puts them somewhere. Returns how many.
+///
+/// # Errors
+/// The place of the first document that is refused, or the input failed, or a batch was not taken.
+pub fn read_documents(
+    format: Format,
+    input: &mut dyn BufRead,
+    take: &mut dyn FnMut(&[Document]) -> Result<(), EngineError>,
+    progress: OnProgress<'_>,
+) -> Result<u64, EngineError> {
+    let mut sink = Importer::new(take, progress);
+    match format {
+        Format::Ndjson => ndjson(input, &mut sink)?,
+        Format::Json => {
+            let text = whole(input)?;
+            for_each_in_array(&text, &mut |item| {
+                sink.take(Document::parse(item.as_bytes())?, item.len())
+            })?;
+        }
+        Format::Csv => csv(input, &mut sink)?,
+    }
+    sink.hand_over()?;
+    Ok(sink.documents)
+}
+
 struct Importer<'i> {
-    engine: &'i Engine,
-    collection: &'i str,
+    insert: Take<'i>,
     batch: Vec<Document>,
     documents: u64,
     bytes: u64,
     progress: OnProgress<'i>,
 }
 
-impl Importer<'_> {
+impl<'i> Importer<'i> {
+    fn new(insert: Take<'i>, progress: OnProgress<'i>) -> Self {
+        Self {
+            insert,
+            batch: Vec::new(),
+            documents: 0,
+            bytes: 0,
+            progress,
+        }
+    }
+
     fn take(&mut self, document: Document, bytes: usize) -> Result<(), EngineError> {
         self.batch.push(document);
         self.bytes += bytes as u64;
@@ -327,8 +349,7 @@ impl Importer<'_> {
 
     fn hand_over(&mut self) -> Result<(), EngineError> {
         if !self.batch.is_empty() {
-            self.engine
-                .insert(self.collection, &self.batch, Durability::Relaxed)?;
+            (self.insert)(&self.batch)?;
             self.documents += self.batch.len() as u64;
             self.batch.clear();
         }

@@ -12,6 +12,7 @@ mod chat;
 mod completions;
 mod confirm;
 mod console;
+mod db;
 mod decide;
 mod decisions;
 mod doctor;
@@ -115,6 +116,7 @@ enum Command {
     Models(models::ModelsArgs),
     Route(route::RouteArgs),
     Act(act::ActArgs),
+    Db(db::DbArgs),
     Decisions(decisions::DecisionsArgs),
     Explain(explain::ExplainArgs),
     Lint(lint::LintArgs),
@@ -182,6 +184,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Report> {
         Command::Models(args) => wait(models::run(&args, context)),
         Command::Route(args) => wait(route::run(&args, context)),
         Command::Act(args) => wait(act::run(&args, context)),
+        Command::Db(args) => wait(db::run(&args, context)),
         Command::Decisions(args) => wait(decisions::run(&args, context)),
         Command::Explain(args) => wait(explain::run(&args, context)),
         Command::Lint(args) => lint::run(&args, context),

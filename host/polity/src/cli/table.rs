@@ -11,7 +11,7 @@ const NARROWEST: usize = 8;
 
 /// Rows under a heading.
 pub(crate) struct Table {
-    heading: Vec<&'static str>,
+    heading: Vec<String>,
     rows: Vec<Vec<String>>,
     to_the_right: Vec<bool>,
 }
@@ -22,15 +22,29 @@ impl Table {
         Self {
             heading: heading
                 .iter()
-                .map(|name| name.trim_start_matches('>'))
+                .map(|name| name.trim_start_matches('>').to_owned())
                 .collect(),
             rows: Vec::new(),
             to_the_right: heading.iter().map(|name| name.starts_with('>')).collect(),
         }
     }
 
+    /// An empty table whose columns somebody else named.
+    pub(crate) fn of(names: Vec<String>) -> Self {
+        Self {
+            to_the_right: vec![false; names.len()],
+            heading: names.iter().map(|name| one_line(name)).collect(),
+            rows: Vec::new(),
+        }
+    }
+
     /// Adds a row. Cells are made harmless and put on one line.
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.cells(cells.into());
+    }
+
+    /// The same, where the number of columns is not known in advance.
+    pub(crate) fn cells(&mut self, cells: Vec<String>) {
         debug_assert_eq!(cells.len(), self.heading.len());
         let cell = |cell: &String| {
             if cell.is_empty() {

@@ -15,13 +15,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::api::{
-    actions, constitution, decisions, inbox, ledger, links, plugins, protocols, route, tokens,
+    actions, constitution, decisions, inbox, ledger, links, plugins, protocols, records, route,
+    tokens,
 };
 use super::openai::{chat, models};
 use super::{App, health, metrics};
 
 /// The groups of routes, in the order in which a reader needs them.
-const TAGS: [(&str, &str); 11] = [
+const TAGS: [(&str, &str); 12] = [
     (
         "openai",
         "OpenAI's API: existing clients work with a changed base URL.",
@@ -44,6 +45,10 @@ const TAGS: [(&str, &str); 11] = [
     (
         "plugins",
         "Rules, model adapters, connectors: install, grant, roll back.",
+    ),
+    (
+        "records",
+        "The company's records: asked and changed in SQL, every access judged.",
     ),
     ("ledger", "Everything that happened, hash-chained."),
     ("access", "Tokens and links to the console."),
@@ -80,6 +85,12 @@ pub(super) fn routes() -> (Router<App>, OpenApi) {
         ))
         .routes(routes!(plugins::get_grant, plugins::set_grant))
         .routes(routes!(plugins::roll_back_plugin))
+        .routes(routes!(records::query_records))
+        .routes(routes!(records::explain_records))
+        .routes(routes!(records::list_collections))
+        .routes(routes!(records::get_collection, records::insert_records))
+        .routes(routes!(records::export_collection))
+        .routes(routes!(records::get_record_stats))
         .routes(routes!(ledger::list_events))
         .routes(routes!(ledger::verify_ledger))
         .routes(routes!(ledger::export_ledger))

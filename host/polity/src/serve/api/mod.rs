@@ -9,6 +9,7 @@ pub(super) mod links;
 mod page;
 pub(crate) mod plugins;
 pub(super) mod protocols;
+pub(super) mod records;
 pub(super) mod route;
 mod schema;
 pub(super) mod tokens;
