@@ -16,7 +16,14 @@ use crate::problem::Problem;
 use crate::sources::Sources;
 
 /// Actions that the host itself takes, whatever the workflows do.
-const OF_THE_HOST: [&str; 2] = ["model.complete", "decision.evaluate"];
+const OF_THE_HOST: [&str; 6] = [
+    "model.complete",
+    "decision.evaluate",
+    "records.query",
+    "records.insert",
+    "records.update",
+    "records.delete",
+];
 
 /// What a check found, with the texts that it speaks of.
 #[derive(Clone, Debug)]
