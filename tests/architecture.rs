@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Crate and place, floor first. A crate may use what lies lower; within a room of several crates, what lies on a lower
 /// step.
-const PLACES: [(&str, u8, &str, u8); 18] = [
+const PLACES: [(&str, u8, &str, u8); 19] = [
     ("polity", 4, "polity", 0),
     ("polity-kernel", 3, "kernel", 0),
     ("polity-constitution", 2, "constitution", 3),
@@ -23,6 +23,7 @@ const PLACES: [(&str, u8, &str, u8); 18] = [
     ("polity-inbox", 2, "inbox", 0),
     ("polity-ledger", 1, "ledger", 0),
     ("polity-runtime", 1, "runtime", 0),
+    ("polity-canonical", 0, "canonical", 0),
     ("polity-sdk", 0, "plugins", 0),
     ("polity-plugins", 0, "plugins", 0),
 ];

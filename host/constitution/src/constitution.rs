@@ -12,7 +12,7 @@ use crate::parts::Parts;
 use crate::problem::{Problem, Problems};
 use crate::sources::Sources;
 use crate::version::Version;
-use crate::{ActionKind, Binding, canonical, git};
+use crate::{ActionKind, Binding, git};
 
 /// One version of the company's rules. It is immutable: a change is another constitution with another digest, and what
 /// was begun under the old one can go on holding it.
@@ -128,7 +128,10 @@ fn assemble(
             tables: parts.tables,
             workflows: parts.workflows,
             sources,
-            version: Version::of(&canonical(&Value::Object(parts.documents)), commit),
+            version: Version::of(
+                &polity_canonical::to_string(&Value::Object(parts.documents)),
+                commit,
+            ),
             models,
         }),
         _ => Err(Problems::new(problems)),

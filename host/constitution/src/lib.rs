@@ -40,7 +40,6 @@ mod actor;
 mod amend;
 mod asks;
 mod binding;
-mod canonical;
 mod cases;
 mod charter;
 mod checks;
@@ -69,7 +68,6 @@ mod version;
 
 pub use actor::{Actor, ActorKind};
 pub use binding::{Binding, Mode};
-pub use canonical::canonical;
 pub use cases::Tried;
 pub use charter::{Charter, Company};
 pub use constitution::Constitution;

@@ -39,7 +39,6 @@
 #![deny(missing_docs)]
 
 mod call;
-mod canonical;
 mod duration;
 mod engine;
 mod function;

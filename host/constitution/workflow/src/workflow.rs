@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::canonical::canonical;
 use crate::jq::Dialect;
 use crate::problem::{Problem, Problems};
 use crate::read::Reader;
@@ -79,7 +78,9 @@ impl Workflow {
                 .collect();
             return Err(Problems(list));
         }
-        let digest = hex::encode(Sha256::digest(canonical(&read.value).as_bytes()));
+        let digest = hex::encode(Sha256::digest(
+            polity_canonical::to_string(&read.value).as_bytes(),
+        ));
         Reader::new(file, read, dialect).workflow(digest)
     }
 

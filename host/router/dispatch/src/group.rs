@@ -23,7 +23,7 @@ impl Compare {
         if self == Self::Json
             && let Ok(value) = serde_json::from_str::<Value>(unfenced(answer))
         {
-            return canonical(&value);
+            return polity_canonical::to_string(&value);
         }
         let mut key = String::with_capacity(answer.len());
         for word in answer.split_whitespace() {
@@ -66,33 +66,6 @@ fn unfenced(answer: &str) -> &str {
         .and_then(|rest| rest.strip_suffix("```"))
         .and_then(|rest| rest.split_once('\n'));
     inner.map_or(answer, |(_, inner)| inner.trim())
-}
-
-/// Fields in order, numbers that are equal written alike. Parsed values nest no deeper than the parser lets them.
-fn canonical(value: &Value) -> String {
-    match value {
-        Value::Object(fields) => {
-            let mut sorted: Vec<_> = fields.iter().collect();
-            sorted.sort_unstable_by_key(|(name, _)| *name);
-            let fields: Vec<_> = sorted
-                .into_iter()
-                .map(|(name, value)| format!("{}:{}", Value::from(name.as_str()), canonical(value)))
-                .collect();
-            format!("{{{}}}", fields.join(","))
-        }
-        Value::Array(items) => {
-            let items: Vec<_> = items.iter().map(canonical).collect();
-            format!("[{}]", items.join(","))
-        }
-        Value::Number(number) => match number.as_f64() {
-            // 1.0 is 1; whole numbers beyond this are no longer exact as floats.
-            Some(float) if float.fract() == 0.0 && float.abs() < 9e15 => {
-                format!("{}", float as i64)
-            }
-            _ => number.to_string(),
-        },
-        other => other.to_string(),
-    }
 }
 
 #[cfg(test)]
