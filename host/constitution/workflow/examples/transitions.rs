@@ -1,5 +1,5 @@
 //! How fast the interpreter is when its state is written and read for each step, as a host does:
-//! `cargo run --release -p polity-workflow --example throughput`. Storage itself is not part of it.
+//! `cargo run --release -p polity-workflow --example transitions`. Storage itself is not part of it.
 
 use std::time::Instant;
 

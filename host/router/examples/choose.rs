@@ -1,6 +1,6 @@
 //! How long a decision takes.
 //!
-//! `cargo run --release -p polity-router --example decide -- [TRAIN.jsonl]`
+//! `cargo run --release -p polity-router --example choose -- [TRAIN.jsonl]`
 //!
 //! Fifty models, prompts of the training file or made up, everything warm, one thread; then all threads at once. With a
 //! file, a predictor is trained on half of it and its scores are spread over all fifty models.

@@ -1,7 +1,7 @@
 //! What the kernel adds to a completion: CPU time of the calling thread through the kernel, less that of calling the
 //! adapter directly and of asking the rule directly. Prints microseconds for each request.
 //!
-//! `cargo run --release -p polity-kernel --example overhead [requests in a round]`
+//! `cargo run --release -p polity-kernel --example completion [requests in a round]`
 
 use std::error::Error;
 use std::fs;
