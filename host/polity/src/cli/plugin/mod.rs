@@ -6,10 +6,12 @@ mod file;
 mod grant;
 mod inspect;
 mod install;
+mod keygen;
 mod list;
 mod pack;
 mod remove;
 mod rollback;
+mod sign;
 mod view;
 
 use clap::{Args, Subcommand};
@@ -42,6 +44,8 @@ enum Command {
     Rollback(rollback::RollbackArgs),
     Remove(remove::RemoveArgs),
     Pack(pack::PackArgs),
+    Keygen(keygen::KeygenArgs),
+    Sign(sign::SignArgs),
 }
 
 pub(crate) async fn run(args: &PluginArgs, context: &Context) -> Result<Exit, Report> {
@@ -54,5 +58,7 @@ pub(crate) async fn run(args: &PluginArgs, context: &Context) -> Result<Exit, Re
         Command::Rollback(args) => rollback::run(args, context).await,
         Command::Remove(args) => remove::run(args, context).await,
         Command::Pack(args) => pack::run(args, context.out),
+        Command::Keygen(args) => keygen::run(args, context.out),
+        Command::Sign(args) => sign::run(args, context.out),
     }
 }
