@@ -77,7 +77,7 @@ impl Settings {
             bundled: BTreeSet::new(),
             require_signed: false,
             resolver: Arc::new(SystemResolver),
-            cache_bytes: 16 << 20,
+            cache_bytes: 4 << 20,
         }
     }
 }
