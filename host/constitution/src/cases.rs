@@ -4,12 +4,13 @@
 use std::fs;
 use std::path::Path;
 
-use polity_tables::{DecideError, DecisionTable, Document, Kind, Value};
+use polity_document::{Document, suggest};
+use polity_tables::{DecideError, DecisionTable, Kind, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::Constitution;
 use crate::problem::{Problem, Problems};
-use crate::{Constitution, suggest};
 
 /// How the name of a file of cases ends.
 const ENDING: &str = ".cases.json";

@@ -2,14 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use polity_document::{Document, Problem, escaped, suggest};
 use serde_json::{Map, Value};
 
 use crate::charter::Charter;
-use crate::document::Document;
-use crate::locate::escaped;
-use crate::problem::Problem;
 use crate::roles::{self, BUILT_IN_ROLES, OWNER};
-use crate::{ActorKind, OnExpiry, Permission, suggest};
+use crate::{ActorKind, OnExpiry, Permission};
 
 const MEMBERS: [(&str, ActorKind); 3] = [
     ("people", ActorKind::Person),
@@ -19,7 +17,7 @@ const MEMBERS: [(&str, ActorKind); 3] = [
 
 /// Checks of names. They read the JSON and take any part that has the wrong shape for absent, so that they find their
 /// problems even where the schema has found others.
-pub(crate) fn names(document: &Document<'_>) -> Vec<Problem> {
+pub(crate) fn names(document: &Document) -> Vec<Problem> {
     let charter = &document.value;
     let own_roles = fields(&charter["roles"]);
     let known: Vec<&str> = BUILT_IN_ROLES
@@ -111,15 +109,11 @@ pub(crate) fn names(document: &Document<'_>) -> Vec<Problem> {
     problems
 }
 
-/// Checks of authority. `found` is what the other checks have said: a misspelt role is reported as misspelt, and not a
+/// Checks of authority. `names` is what the check of names has said: a misspelt role is reported as misspelt, and not a
 /// second time as a role that nobody holds.
-pub(crate) fn authority(
-    charter: &Charter,
-    document: &Document<'_>,
-    found: &[Problem],
-) -> Vec<Problem> {
+pub(crate) fn authority(charter: &Charter, document: &Document, names: &[Problem]) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let roles_are_known = found.iter().all(|problem| problem.code != "unknown-role");
+    let roles_are_known = names.iter().all(|problem| problem.code != "unknown-role");
     if roles_are_known
         && !charter
             .actors()

@@ -51,7 +51,6 @@ mod inquiry;
 mod kind;
 mod lattice;
 mod lint;
-mod locate;
 mod parts;
 mod permission;
 mod policy;
@@ -63,7 +62,6 @@ mod schema;
 mod sentence;
 mod settle;
 mod sources;
-mod suggest;
 mod version;
 
 pub use actor::{Actor, ActorKind};

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::binding::WrittenBinding;
 use crate::charter::{Charter, WrittenCharter};
-use crate::document::Document;
+use crate::document;
 use crate::problem::Problem;
 use crate::sources::{self, Sources};
 use crate::{Binding, checks, references, schema};
@@ -52,19 +52,21 @@ impl Parts {
 
     fn read_charter(&mut self, text: &str, problems: &mut Vec<Problem>) {
         let mut found = Vec::new();
-        let document = Document::read(sources::CHARTER, text, &schema::CHARTER, &mut found);
+        let document = document::read(sources::CHARTER, text, &schema::CHARTER, &mut found);
         if let Some(document) = document {
-            found.extend(checks::names(&document));
-            match document.typed::<WrittenCharter>() {
+            let names = checks::names(&document);
+            match document::typed::<WrittenCharter>(&document) {
                 Ok(written) => {
                     let charter = Charter::from(written);
-                    found.extend(checks::authority(&charter, &document, &found));
+                    let authority = checks::authority(&charter, &document, &names);
+                    found.extend(names.into_iter().chain(authority).map(Problem::from));
                     self.charter = Some(charter);
                 }
                 Err(problem) => {
+                    found.extend(names.into_iter().map(Problem::from));
                     // Where the schema has objected, it has said it better.
                     if found.is_empty() {
-                        found.push(problem);
+                        found.push(*problem);
                     }
                 }
             }
@@ -85,11 +87,11 @@ impl Parts {
                 ));
             }
             let mut found = Vec::new();
-            if let Some(document) = Document::read(path, text, &schema::RULE, &mut found) {
+            if let Some(document) = document::read(path, text, &schema::RULE, &mut found) {
                 if found.is_empty() {
-                    match document.typed::<WrittenBinding>() {
+                    match document::typed::<WrittenBinding>(&document) {
                         Ok(written) => self.bindings.push(Binding::named(name, written)),
-                        Err(problem) => found.push(problem),
+                        Err(problem) => found.push(*problem),
                     }
                 }
                 self.documents.insert(path.to_owned(), document.value);

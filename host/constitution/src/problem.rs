@@ -9,7 +9,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// Stable and lower-case, for programs: `unknown-field`, `unknown-role`.
-    pub code: &'static str,
+    pub code: String,
     /// The file, relative to the constitution's folder.
     pub file: String,
     /// The line, from 1; 0 where the file as a whole is meant.
@@ -24,34 +24,6 @@ pub struct Problem {
     pub fix: String,
 }
 
-/// The codes of what can be wrong with a decision table, which arrive as texts.
-const TABLE_CODES: [&str; 24] = [
-    "bad-aggregation",
-    "bad-expression",
-    "bad-form",
-    "bad-input",
-    "bad-name",
-    "ill-typed-cell",
-    "invalid",
-    "misnamed",
-    "missing-field",
-    "no-effect",
-    "no-priority",
-    "no-values",
-    "not-json",
-    "not-yaml",
-    "repeated-field",
-    "repeated-input",
-    "too-long",
-    "unknown-field",
-    "unknown-name",
-    "unknown-value",
-    "unlisted-value",
-    "wrong-number",
-    "wrong-type",
-    "wrong-width",
-];
-
 /// Why a constitution was not loaded. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problems {
@@ -64,13 +36,13 @@ pub struct Problems {
 impl Problem {
     /// A problem of a file as a whole.
     pub(crate) fn of_file(
-        code: &'static str,
+        code: &str,
         file: &str,
         message: impl Into<String>,
         fix: impl Into<String>,
     ) -> Self {
         Self {
-            code,
+            code: code.to_owned(),
             file: file.to_owned(),
             line: 0,
             column: 0,
@@ -81,14 +53,11 @@ impl Problem {
     }
 }
 
-impl From<polity_tables::Problem> for Problem {
-    fn from(problem: polity_tables::Problem) -> Self {
+impl From<polity_document::Problem> for Problem {
+    fn from(problem: polity_document::Problem) -> Self {
         let place = problem.place;
         Self {
-            code: TABLE_CODES
-                .into_iter()
-                .find(|code| *code == problem.code)
-                .unwrap_or("invalid"),
+            code: problem.code,
             file: place.file,
             line: place.line,
             column: place.column,
@@ -102,7 +71,7 @@ impl From<polity_tables::Problem> for Problem {
 impl From<polity_workflow::Problem> for Problem {
     fn from(problem: polity_workflow::Problem) -> Self {
         Self {
-            code: problem.code,
+            code: problem.code.to_owned(),
             file: problem.file,
             line: problem.line,
             column: problem.column,

@@ -3,10 +3,11 @@
 
 use std::collections::HashSet;
 
+use polity_document::suggest;
+
 use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::sources::Sources;
-use crate::suggest;
 
 /// References that lead nowhere. What did not load is known by the name of its file: its own problems are enough.
 pub(crate) fn problems(sources: &Sources, parts: &Parts) -> Vec<Problem> {
@@ -29,11 +30,7 @@ pub(crate) fn problems(sources: &Sources, parts: &Parts) -> Vec<Problem> {
             let mut candidates: Vec<&str> = known.iter().copied().collect();
             candidates.sort_unstable();
             problems.push(Problem {
-                code: if what == "table" {
-                    "unknown-table"
-                } else {
-                    "unknown-workflow"
-                },
+                code: format!("unknown-{what}"),
                 file: graph.file.clone(),
                 line: node.place.line,
                 column: 1,

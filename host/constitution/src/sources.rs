@@ -6,8 +6,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use polity_document::suggest;
+
 use crate::problem::Problem;
-use crate::suggest;
 
 /// No document of a constitution is longer; a file that is was put there by mistake.
 const MAX_BYTES: u64 = 1 << 20;

@@ -34,7 +34,7 @@ fn only_problem(charter: &str, code: &str, pointer: &str, fix: &str) {
     let found: Vec<_> = problems
         .list
         .iter()
-        .map(|problem| (problem.code, problem.pointer.as_str()))
+        .map(|problem| (problem.code.as_str(), problem.pointer.as_str()))
         .collect();
     assert_eq!(found, [(code, pointer)], "{problems}");
     assert!(problems.list[0].fix.contains(fix), "{problems}");
@@ -258,7 +258,7 @@ fn what_cannot_be_read_as_text_is_refused() {
     let found: Vec<_> = problems
         .list
         .iter()
-        .map(|problem| (problem.file.as_str(), problem.code))
+        .map(|problem| (problem.file.as_str(), problem.code.as_str()))
         .collect();
     assert_eq!(
         found,
@@ -488,11 +488,14 @@ do:
             .with("workflows/refund.yaml", WORKFLOW)
     }
 
-    fn places(sources: &Sources) -> Vec<(&'static str, String, u32, String)> {
+    fn places(sources: &Sources) -> Vec<(String, u32, String)> {
         let problems = Constitution::from_sources(sources).unwrap_err();
         let list = problems.list.into_iter();
-        list.map(|problem| (problem.code, problem.file, problem.line, problem.pointer))
-            .collect()
+        list.map(|problem| {
+            let what = format!("{} in {}", problem.code, problem.file);
+            (what, problem.line, problem.pointer)
+        })
+        .collect()
     }
 
     #[test]
@@ -523,14 +526,12 @@ do:
             places(&wrong),
             [
                 (
-                    "unknown-name",
-                    "decisions/refund.json".to_owned(),
+                    "unknown-name in decisions/refund.json".to_owned(),
                     6,
                     "/rules/0/inputEntries/0".to_owned()
                 ),
                 (
-                    "unknown-function",
-                    "workflows/refund.yaml".to_owned(),
+                    "unknown-function in workflows/refund.yaml".to_owned(),
                     4,
                     "/do/0/outcome/call".to_owned()
                 ),
@@ -547,8 +548,7 @@ do:
         assert_eq!(
             places(&wrong),
             [(
-                "unknown-table",
-                "workflows/refund.yaml".to_owned(),
+                "unknown-table in workflows/refund.yaml".to_owned(),
                 3,
                 "/do/0/outcome".to_owned()
             )]
@@ -560,15 +560,12 @@ do:
         let wrong = sources()
             .with("decisions/refunds.yaml", TABLE)
             .with("workflows/dispute.yaml", WORKFLOW);
-        let codes: Vec<_> = places(&wrong)
-            .into_iter()
-            .map(|(code, file, ..)| (code, file))
-            .collect();
+        let found: Vec<_> = places(&wrong).into_iter().map(|(what, ..)| what).collect();
         assert_eq!(
-            codes,
+            found,
             [
-                ("misnamed", "decisions/refunds.yaml".to_owned()),
-                ("misnamed", "workflows/dispute.yaml".to_owned()),
+                "misnamed in decisions/refunds.yaml",
+                "misnamed in workflows/dispute.yaml"
             ]
         );
     }

@@ -114,7 +114,7 @@ fn mark(place: &mut Place, sources: &Sources) {
 /// What keeps a document from being used is a finding too.
 impl From<Problem> for Finding {
     fn from(problem: Problem) -> Self {
-        let code = match problem.code {
+        let code = match problem.code.as_str() {
             "ill-typed-cell" | "unlisted-value" => Code::IllTypedCell,
             "unknown-task" => Code::UnknownTarget,
             "effect-undeclared" => Code::EffectClassUndeclared,

@@ -7,12 +7,12 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::compile::{Answer, Column, Index, OutputColumn};
-use crate::document::{Checker, Document, Problem};
 use crate::feel::{EvalError, Expr, Scope, Variables, evaluate, passes_any};
 use crate::hit;
 use crate::table::{HitPolicy, Table};
 use crate::value::{Kind, Value};
 use crate::{Options, compile};
+use polity_document::{Checker, Document, Problem};
 
 /// A table that has been checked and indexed. It does not change.
 #[derive(Debug)]

@@ -31,7 +31,6 @@
 
 mod compile;
 mod decision;
-mod document;
 mod explain;
 mod feel;
 mod hit;
@@ -43,11 +42,11 @@ pub mod dmn;
 
 pub use compile::{Answer, Axis, Cell, Column, Fault, Options, OutputColumn, Ranks};
 pub use decision::{DecideError, Decision, DecisionTable, SCHEMA, Status};
-pub use document::{Document, MAX_BYTES, Place, Problem};
 pub use explain::{Condition, Explanation, MatchedRow};
 pub use feel::{
     Argument, Arithmetic, Comparison, Ends, EvalError, Expr, NoNames, Scope, SyntaxError, Test,
     Variables, evaluate, parse_expression, parse_tests, passes,
 };
+pub use polity_document::{Document, MAX_BYTES, Place, Problem};
 pub use table::{Aggregation, AllowedValues, Entry, HitPolicy, Input, Output, Rule, Table};
 pub use value::{Date, DateTime, DaysDuration, Kind, MonthsDuration, Range, Time, Value};

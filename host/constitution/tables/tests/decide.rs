@@ -265,7 +265,7 @@ fn documents_are_refused_with_place_and_fix() {
             |table| table["rules"][0]["inputEntries"][0] = json!("< \"5\""),
         ),
         (
-            "unlisted-value /rules/0/outputEntries/0 use one of the values \"yes\", \"no\"",
+            "unlisted-value /rules/0/outputEntries/0 use one of the values \"yes\" and \"no\"",
             |table| table["rules"][0]["outputEntries"][0] = json!("\"maybe\""),
         ),
         (

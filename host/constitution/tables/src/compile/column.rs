@@ -6,7 +6,8 @@ use super::axis::Axis;
 use super::cell::{self, Cell};
 use super::ranks::Ranks;
 use super::{Fault, short};
-use crate::document::suggest;
+use polity_document::suggest;
+
 use crate::feel::{Expr, Test, parse_expression, parse_tests};
 use crate::table::{AllowedValues, Table};
 use crate::value::{Kind, Value};

@@ -18,8 +18,9 @@ pub use ranks::Ranks;
 
 pub(crate) use index::Index;
 
+use polity_document::suggest;
+
 use crate::decision::DecisionTable;
-use crate::document::suggest;
 use crate::feel::SyntaxError;
 use crate::table::{Aggregation, HitPolicy, Table};
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::cell::constant;
 use super::column::{Words, allowed_tests, listed_values};
 use super::{Fault, short};
-use crate::document::suggest;
+use polity_document::suggest;
+
 use crate::feel::{Expr, parse_expression};
 use crate::table::{Entry, Table};
 use crate::value::{Kind, Value};

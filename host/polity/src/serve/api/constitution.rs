@@ -53,7 +53,7 @@ pub(crate) struct RefusedView {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ProblemView {
     /// Stable, for programs.
-    code: &'static str,
+    code: String,
     /// The file, relative to the folder.
     file: String,
     /// The line, from 1; 0 where the file as a whole is meant.
@@ -172,7 +172,7 @@ fn view(kernel: &Kernel) -> ConstitutionView {
 impl ProblemView {
     fn of(problem: &Mistake) -> Self {
         Self {
-            code: problem.code,
+            code: problem.code.clone(),
             file: problem.file.clone(),
             line: problem.line,
             column: problem.column,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Place;
+use crate::Place;
 
 /// One thing that keeps a document from being used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

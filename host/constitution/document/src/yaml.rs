@@ -4,7 +4,7 @@
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 use serde_json::{Map, Number, Value};
 
-use super::{MAX_DEPTH, Mark, Marks, Place, Problem, escaped};
+use crate::{MAX_DEPTH, Mark, Marks, Place, Problem, escaped};
 
 pub(super) fn parse(file: &str, text: &str) -> Result<(Value, Marks), Box<Problem>> {
     let mut build = Build {

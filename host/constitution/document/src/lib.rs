@@ -1,11 +1,17 @@
 //! A document with the place of each of its parts, from JSON or YAML. A message that names a pointer but no line leaves the
 //! reader to search, and a parser forgets where it read what.
+//!
+//! [`Document::read`] parses, a [`Checker`] holds the document against its JSON Schema, and [`suggest`] finds the word
+//! that was meant.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 mod json;
 mod place;
 mod problem;
 mod schema;
-pub(crate) mod suggest;
+pub mod suggest;
 mod yaml;
 
 use std::collections::HashMap;
@@ -15,7 +21,7 @@ use serde_json::Value;
 
 pub use place::Place;
 pub use problem::Problem;
-pub(crate) use schema::Checker;
+pub use schema::Checker;
 
 /// No document is longer; a file that is was put here by mistake.
 pub const MAX_BYTES: usize = 8 << 20;
@@ -51,48 +57,55 @@ pub(crate) struct Marks {
 }
 
 impl Document {
-    /// Parses a text: YAML where the file's name ends in `.yaml` or `.yml`, JSON otherwise.
+    /// Parses a text: YAML where the file's name ends in `.yaml` or `.yml`, JSON otherwise. With the document come its
+    /// fields that stand twice, of which it has only the last.
     ///
     /// # Errors
-    /// All that keeps the text from being one document; a field that stands twice is among it.
-    pub fn parse(file: &str, text: &str) -> Result<Self, Vec<Problem>> {
+    /// What keeps the text from being a document.
+    pub fn read(file: &str, text: &str) -> Result<(Self, Vec<Problem>), Box<Problem>> {
         if text.len() > MAX_BYTES {
-            return Err(vec![Problem {
+            return Err(Box::new(Problem {
                 code: "too-long".to_owned(),
                 place: Place::of_file(file),
                 message: format!(
                     "the file has {} bytes, the limit is {MAX_BYTES}",
                     text.len()
                 ),
-                fix: "split it into several tables".to_owned(),
-            }]);
+                fix: "split it into several documents".to_owned(),
+            }));
         }
         let is_yaml = file.ends_with(".yaml") || file.ends_with(".yml");
         let (value, marks) = if is_yaml {
             yaml::parse(file, text)
         } else {
             json::parse(file, text)
-        }
-        .map_err(|problem| vec![*problem])?;
+        }?;
+        let repeated = marks.repeated.iter().map(|(pointer, mark)| Problem {
+            code: "repeated-field".to_owned(),
+            place: Place::at(file, pointer, mark),
+            message: "this field stands in its object more than once".to_owned(),
+            fix: "keep one of them".to_owned(),
+        });
+        let repeated = repeated.collect();
         let document = Self {
             file: file.to_owned(),
             text: text.to_owned(),
             value,
             marks: marks.by_pointer,
         };
-        if marks.repeated.is_empty() {
-            return Ok(document);
+        Ok((document, repeated))
+    }
+
+    /// Parses a text as [`Document::read`] does.
+    ///
+    /// # Errors
+    /// All that keeps the text from being one document; a field that stands twice is among it.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Vec<Problem>> {
+        match Self::read(file, text) {
+            Ok((document, repeated)) if repeated.is_empty() => Ok(document),
+            Ok((_, repeated)) => Err(repeated),
+            Err(problem) => Err(vec![*problem]),
         }
-        Err(marks
-            .repeated
-            .iter()
-            .map(|(pointer, mark)| Problem {
-                code: "repeated-field".to_owned(),
-                place: Place::at(file, pointer, mark),
-                message: "this field stands in its object more than once".to_owned(),
-                fix: "keep one of them".to_owned(),
-            })
-            .collect())
     }
 
     /// The place of a part, or of the nearest enclosing part that exists.
@@ -104,7 +117,14 @@ impl Document {
             }
             match known.rfind('/') {
                 Some(slash) => known = &known[..slash],
-                None => return Place::of_file(&self.file),
+                None => {
+                    return Place {
+                        line: 1,
+                        column: 1,
+                        pointer: pointer.to_owned(),
+                        ..Place::of_file(&self.file)
+                    };
+                }
             }
         }
     }
@@ -127,7 +147,7 @@ impl Document {
 }
 
 /// One field name as it stands in a JSON pointer.
-pub(crate) fn escaped(token: &str) -> String {
+pub fn escaped(token: &str) -> String {
     token.replace('~', "~0").replace('/', "~1")
 }
 

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{MAX_DEPTH, Mark, Marks, Place, Problem, escaped};
+use crate::{MAX_DEPTH, Mark, Marks, Place, Problem, escaped};
 
 pub(super) fn parse(file: &str, text: &str) -> Result<(Value, Marks), Box<Problem>> {
     // The parser gives up at a depth of 128, so that the walk below ends too.
@@ -18,7 +18,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<(Value, Marks), Box<Proble
                 ..Place::of_file(file)
             },
             message: format!("this is not JSON: {message}"),
-            fix: "look at this place for a missing comma, quotation mark or bracket".to_owned(),
+            fix: fix(text).to_owned(),
         })
     })?;
     let mut walk = Walk {
@@ -31,6 +31,17 @@ pub(super) fn parse(file: &str, text: &str) -> Result<(Value, Marks), Box<Proble
     walk.space();
     walk.value(&mut String::new(), 0);
     Ok((value, walk.marks))
+}
+
+fn fix(text: &str) -> &'static str {
+    if text.trim().is_empty() {
+        "write the document, beginning with {"
+    } else if text.starts_with('\u{feff}') {
+        "save the file without a byte order mark"
+    } else {
+        "look at this place for a missing comma, quotation mark or bracket; JSON has no comments and no comma before a \
+         closing bracket"
+    }
 }
 
 struct Walk<'t> {

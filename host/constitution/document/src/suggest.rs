@@ -1,10 +1,7 @@
 //! "Did you mean": the known word that somebody most probably wanted to write.
 
 /// The nearest candidate, if it is near enough to be a slip of the keyboard.
-pub(crate) fn nearest<'c>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'c str>,
-) -> Option<&'c str> {
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let word = word.to_lowercase();
     candidates
         .into_iter()
@@ -20,11 +17,7 @@ pub(crate) fn nearest<'c>(
 }
 
 /// A fix that names the nearest candidate, or else all of them.
-pub(crate) fn fix<'c>(
-    word: &str,
-    what: &str,
-    candidates: impl IntoIterator<Item = &'c str>,
-) -> String {
+pub fn fix<'c>(word: &str, what: &str, candidates: impl IntoIterator<Item = &'c str>) -> String {
     let candidates: Vec<_> = candidates.into_iter().collect();
     match (
         nearest(word, candidates.iter().copied()),
@@ -38,7 +31,7 @@ pub(crate) fn fix<'c>(
 }
 
 /// `"a", "b" and "c"`.
-pub(crate) fn quoted(words: &[&str]) -> String {
+pub fn quoted(words: &[&str]) -> String {
     let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
     match quoted.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
