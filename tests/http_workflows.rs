@@ -248,6 +248,13 @@ do:
         .await
         .unwrap();
     assert_eq!(bad.status(), 400);
+    let mut deep = json!(1);
+    for _ in 0..90 {
+        deep = json!([deep]);
+    }
+    let deep = json!({"type": "com.example.deep", "data": deep});
+    let bad = host.post("/api/events").json(&deep).send().await.unwrap();
+    assert_eq!(bad.status(), 400);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use polity_ledger::{Commit, CommitError, Event as LedgerEvent, new_id};
+use polity_ledger::{Commit, CommitError, Event as LedgerEvent, canonical, new_id};
 use polity_workflow::{Correlator, Fault, FaultKind, Triggered};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -22,6 +22,9 @@ use crate::{Actor, Kernel};
 
 /// The longest event.
 const MAX_BYTES: usize = 1 << 20;
+
+/// The deepest event: what workflows take in is not deeper either.
+const MAX_DEPTH: usize = 50;
 
 /// An event that is kept until everybody has been shown it.
 #[derive(Serialize, Deserialize)]
@@ -286,6 +289,11 @@ fn complete(event: Value, actor: &Actor, now_ms: u64) -> Result<Value, String> {
     if event.len() > 64 || Value::Object(event.clone()).to_string().len() > MAX_BYTES {
         return Err(format!(
             "an event has at most 64 attributes and {MAX_BYTES} bytes; send a reference instead"
+        ));
+    }
+    if !canonical::is_within_depth(&Value::Object(event.clone()), MAX_DEPTH) {
+        return Err(format!(
+            "the event is nested deeper than {MAX_DEPTH} levels; flatten it"
         ));
     }
     let text = |event: &Map<String, Value>, name: &str| {

@@ -14,6 +14,23 @@
 //! | `halt`, `end` | what people stop |
 //! | `view`, `explain` | what people see |
 //!
+//! # What a call results in
+//!
+//! | call | result |
+//! |---|---|
+//! | `decide` | the table's answer |
+//! | `model`, `council` | `{text, model, decision, cost_micro}`; with a `schema`, the answer that fits it |
+//! | `records.query` | the records, an array |
+//! | `records.insert` | `{id, record}` |
+//! | `records.update` | the record afterwards |
+//! | `human.approve` | `{decision, by, note, at, proposal}`; the decision is `approved`, `rejected` or `answered` |
+//! | `human.task` | the form as it was filled in, or the proposal as it was accepted; `{response, by}` for words |
+//! | `human.vote` | `{decision, counts, votes}`; the decision is `approved`, `rejected`, an option or `tie` |
+//! | `http` | the body, parsed; all of the response with `output: response` |
+//! | `connector`, a catalogue name | the operation's output |
+//! | `run.workflow` | the output of the other; `{instance}` where it is not awaited |
+//! | `emit` | the event |
+//!
 //! # What holds
 //!
 //! - State and journal are one commit. A host that is killed at any moment goes on where it was; what was answered is not
