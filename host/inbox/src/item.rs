@@ -128,6 +128,9 @@ pub enum State {
     Expired {
         /// When its time was over.
         at_ms: u64,
+        /// Why it needs no answer any more, where whoever asked has withdrawn it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        withdrawn: Option<String>,
     },
 }
 
@@ -290,6 +293,10 @@ impl Item {
     pub fn closing(&self) -> String {
         match &self.state {
             State::Open => "it is open".to_owned(),
+            State::Expired {
+                withdrawn: Some(why),
+                ..
+            } => format!("it was withdrawn: {why}"),
             State::Expired { .. } => "nobody answered in time, so it was rejected".to_owned(),
             State::Decided(Decision {
                 by, answer, note, ..

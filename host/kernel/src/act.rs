@@ -114,7 +114,8 @@ impl Kernel {
             input: text,
         };
         let id = new_id(at_ms);
-        let ruling = rule(&book, id, question).await;
+        let mut ruling = rule(&book, id, question).await;
+        inner.workflows.halts.stop(&mut ruling);
 
         let outcome = ruling.resolution.kind();
         let questions = self.questions(&ruling, &input);

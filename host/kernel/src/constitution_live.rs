@@ -172,6 +172,8 @@ impl Kernel {
         inner.refused.store(None);
         inner.models.say(overlay);
         inner.books.enact(Law::new(loaded));
+        // There may be other schedules.
+        inner.workflows.wake.notify_one();
         Ok(Reloaded::Changed { at_next_start })
     }
 

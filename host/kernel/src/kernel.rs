@@ -30,6 +30,7 @@ use crate::records::Records;
 use crate::rules::Books;
 use crate::settings::{Settings, StartError};
 use crate::tokens::{TokenError, TokenInfo, Tokens};
+use crate::workflows::Workflows;
 
 /// A company at work: its constitution, its plugins, its ledger and its inbox, joined. Clones are handles to the same
 /// kernel; it ends when the last one is dropped, better after [`Kernel::drain`].
@@ -51,6 +52,7 @@ pub(crate) struct Inner {
     pub(crate) door: Door,
     pub(crate) inbox: Inbox,
     pub(crate) records: Records,
+    pub(crate) workflows: Workflows,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ledger: Ledger,
     settings: Settings,
@@ -118,13 +120,14 @@ impl Kernel {
         let models = Models::new(clock.clone(), overlay);
         feedback::take_again(&ledger, models.router())?;
         let books = Books::new(Law::new(constitution), &runtime);
-        Ok(Self {
+        let kernel = Self {
             inner: Arc::new(Inner {
                 models,
                 houses: Houses::default(),
                 tokens: Tokens::read(ledger.clone(), clock.clone())?,
                 inbox: Inbox::new(ledger.clone(), clock.clone()),
                 records: Records::new(settings.data.join("records"), clock.clone()),
+                workflows: Workflows::new(&ledger)?,
                 counting: Counting::default(),
                 door: Door::default(),
                 reloading: tokio::sync::Mutex::default(),
@@ -137,7 +140,9 @@ impl Kernel {
                 ledger,
                 settings,
             }),
-        })
+        };
+        kernel.index_workflows()?;
+        Ok(kernel)
     }
 
     /// Who holds a token; none where the token is not known, or its actor has left the charter.

@@ -50,6 +50,7 @@ mod rules;
 mod settings;
 mod story;
 mod tokens;
+mod workflows;
 
 pub use act::{ActError, ActionRequest};
 pub use actor::Actor;
@@ -77,6 +78,10 @@ pub use replay::Replay;
 pub use settings::{Settings, StartError};
 pub use story::{Story, StoryEvent};
 pub use tokens::{TokenError, TokenInfo};
+pub use workflows::{
+    CancelError, Halt, HaltError, InstanceFilter, InstanceStory, InstanceView, Received, RunError,
+    Waiting,
+};
 
 pub use polity_router::{Feedback, State as RouterState, Wants, WantsError};
 pub use polity_runtime::{Delta, ToolCall};

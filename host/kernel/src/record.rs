@@ -16,6 +16,7 @@ use crate::completion::CompletionRecord;
 use crate::digest::sha256;
 use crate::kept::{self, Kept};
 use crate::rules::{Measure, Ruling};
+use crate::workflows::Halt;
 
 /// The kind of event of a judged action.
 pub(crate) const DECISION: &str = "decision.made";
@@ -55,6 +56,12 @@ pub(crate) struct Details {
     pub(crate) inbox_items: Vec<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) completion: Option<CompletionRecord>,
+    /// Who had stopped actions of this kind.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) halted: Option<Halt>,
+    /// The decision that left the same to people, who accepted it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) accepted: Option<Uuid>,
 }
 
 /// The members of an event's data.
@@ -92,6 +99,8 @@ impl Record {
             took_us: ruling.took_us,
             inbox_items: Vec::new(),
             completion: None,
+            halted: ruling.halted,
+            accepted: ruling.accepted,
         };
         let record = Self {
             kind: ruling.kind.into(),

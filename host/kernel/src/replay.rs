@@ -19,7 +19,7 @@ use crate::Kernel;
 use crate::constitution_store as store;
 use crate::escalation::ask_a_person;
 use crate::record::{Record, subject};
-use crate::rules::{Measure, failure_of, verdict_of};
+use crate::rules::{Measure, accept, failure_of, verdict_of};
 
 /// What came of judging a decision again.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -153,6 +153,12 @@ impl Bench<'_> {
         let routing = routing.and_then(|completion| completion.routing.as_ref());
         if let Some(routing) = routing.filter(|routing| routing.is_strange()) {
             ask_a_person(&mut now, routing, charter);
+        }
+        if let Some(accepted) = record.details.accepted {
+            accept(&mut now, accepted);
+        }
+        if let Some(halt) = &record.details.halted {
+            halt.stop(&mut now);
         }
         compare(then, &now, &mut differences);
         (now.kind(), differences)

@@ -169,7 +169,9 @@ impl Constitution {
                         .iter()
                         .map(|table| table.table().name.clone())
                         .collect(),
-                    run: drawn.iter().map(decide).collect(),
+                    run: std::iter::once(run(workflow, &drawn))
+                        .chain(drawn.iter().map(decide))
+                        .collect(),
                     near,
                     clauses,
                     drawn,
@@ -310,8 +312,27 @@ fn clause_of_rule(binding: &Binding) -> Option<Clause> {
     })
 }
 
+/// A command that runs the workflow; with the facts that its first table asks for, which is what most workflows begin with.
+fn run(workflow: &Workflow, drawn: &[Arc<DecisionTable>]) -> String {
+    let input = drawn.first().map(sample).unwrap_or_default();
+    format!(
+        "polity run {} --input '{}'",
+        workflow.name(),
+        Value::Object(input)
+    )
+}
+
 /// A command that asks the table something.
 fn decide(table: &Arc<DecisionTable>) -> String {
+    format!(
+        "polity decide {} --input '{}'",
+        table.table().name,
+        Value::Object(sample(table))
+    )
+}
+
+/// Facts that the table can be asked about.
+fn sample(table: &Arc<DecisionTable>) -> Map<String, Value> {
     let mut input = Map::new();
     for column in &table.table().inputs {
         let value = match (&column.allowed_values, column.type_ref) {
@@ -327,9 +348,5 @@ fn decide(table: &Arc<DecisionTable>) -> String {
         });
         input.insert(nested.0.to_owned(), nested.1);
     }
-    format!(
-        "polity decide {} --input '{}'",
-        table.table().name,
-        Value::Object(input)
-    )
+    input
 }

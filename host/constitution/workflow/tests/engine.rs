@@ -298,7 +298,7 @@ do: [{x: {set: {n: '${ . }'}}}]",
     );
     assert_eq!(
         correlator.offer(&workflow, &event("3", "b", 1)),
-        Triggered::Start(json!([{"k": 1}, {"k": 1}]))
+        Triggered::Start(json!([event("1", "a", 1), event("3", "b", 1)]))
     );
     assert_eq!(correlator, Correlator::default());
 }

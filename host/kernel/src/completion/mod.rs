@@ -21,4 +21,5 @@ pub use error::CompleteError;
 pub use message::Message;
 pub use outcome::{CompletionRecord, CompletionStatus, Failure};
 pub use request::CompletionRequest;
+pub(crate) use run::KIND;
 pub use stream::{AnswerStream, Piece};

@@ -49,6 +49,17 @@ impl Kernel {
         request: CompletionRequest,
         stream: bool,
     ) -> Result<Answer, CompleteError> {
+        self.complete_accepted(actor, request, stream, None).await
+    }
+
+    /// The same for a request that an earlier decision left to people, where they have accepted it since.
+    pub(crate) async fn complete_accepted(
+        &self,
+        actor: &Actor,
+        request: CompletionRequest,
+        stream: bool,
+        accepted: Option<Uuid>,
+    ) -> Result<Answer, CompleteError> {
         let started = Instant::now();
         let visit = self.enter()?;
         request.check().map_err(CompleteError::Invalid)?;
@@ -78,6 +89,10 @@ impl Kernel {
         if let Some(routing) = chosen.routing.as_ref().filter(|_| chosen.is_strange()) {
             ask_a_person(&mut ruling.resolution, routing, ruling.law.charter());
         }
+        if let Some(accepted) = accepted {
+            ruling.accept(accepted);
+        }
+        inner.workflows.halts.stop(&mut ruling);
         inner.counting.decision(&ACTION, ruling.resolution.kind());
 
         let records = ruling.law.charter().ledger().completions;

@@ -135,6 +135,12 @@ impl Kernel {
             let detail = "the edited proposal is the action's input, so it has to be a JSON object";
             return Err(DecideError::Invalid(detail.to_owned()));
         }
+        if let Some(asked) = self.inner.inbox.get(item)?
+            && asked.is_open()
+            && let Some(why) = crate::workflows::objection(&asked, &actor.id, &answer)
+        {
+            return Err(DecideError::Invalid(why));
+        }
         let decider = Decider::new(&actor.id, &actor.roles);
         self.inner
             .inbox

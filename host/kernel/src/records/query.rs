@@ -177,7 +177,7 @@ impl Kernel {
     }
 
     /// Does work that blocks.
-    pub(super) async fn at_work<T: Send + 'static>(
+    pub(crate) async fn at_work<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Database) -> T + Send + 'static,
     ) -> Result<T, RecordError> {

@@ -12,4 +12,4 @@ pub(crate) use book::Books;
 pub(crate) use facts::Facts;
 pub(crate) use hearing::{Hearing, failure_of, hear, verdict_of};
 pub(crate) use ruling::Measure;
-pub(crate) use ruling::{Question, Ruling, rule};
+pub(crate) use ruling::{Question, Ruling, accept, rule};

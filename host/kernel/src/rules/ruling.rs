@@ -14,6 +14,7 @@ use super::book::Book;
 use super::{Hearing, hear};
 use crate::digest::text;
 use crate::law::Law;
+use crate::workflows::Halt;
 
 /// What is to be judged.
 pub(crate) struct Question {
@@ -72,6 +73,30 @@ pub(crate) struct Ruling {
     pub(crate) measures: Vec<Measure>,
     pub(crate) law: Arc<Law>,
     pub(crate) took_us: u64,
+    /// Who has stopped actions of this kind, whatever the rules say.
+    pub(crate) halted: Option<Halt>,
+    /// The decision that left the same to people, where they have accepted it.
+    pub(crate) accepted: Option<Uuid>,
+}
+
+impl Ruling {
+    /// What the rules leave to people is what people have accepted.
+    pub(crate) fn accept(&mut self, decision: Uuid) {
+        accept(&mut self.resolution, decision);
+        self.accepted = Some(decision);
+    }
+}
+
+/// Makes of an escalated resolution what it is where people have accepted it.
+pub(crate) fn accept(resolution: &mut Resolution, decision: Uuid) {
+    if let Outcome::Escalate { .. } = resolution.outcome {
+        resolution.outcome = match resolution.amended {
+            Some(_) => Outcome::Amend,
+            None => Outcome::Allow,
+        };
+        resolution.sentence = format!("Accepted by those whom decision {decision} asked.");
+        resolution.decided_by.clear();
+    }
 }
 
 /// Judges an action by the rules of a book.
@@ -149,5 +174,7 @@ pub(crate) async fn rule(book: &Book, id: Uuid, question: Question) -> Ruling {
         measures,
         law,
         took_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        halted: None,
+        accepted: None,
     }
 }

@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use polity_kernel::{ActionRequest, Actor, CompletionRequest, Decision, Kernel, Message, Settings};
-use polity_ledger::ManualClock;
+use polity_kernel::{
+    ActionRequest, Actor, CompletionRequest, Decision, Kernel, Message, Settings, StartError,
+};
+use polity_ledger::{ManualClock, OpenError};
 use polity_tests::Upstream;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -60,6 +62,14 @@ impl Plan {
                 .join(format!("company/rules/{name}.json")),
             binding.to_string(),
         );
+        self
+    }
+
+    /// Adds a document: `workflows/a.yaml`.
+    pub(crate) fn document(self, path: &str, text: &str) -> Self {
+        let path = self.folder.path().join("company").join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        write(&path, text);
         self
     }
 
@@ -174,12 +184,20 @@ pub(crate) fn openai_answer(text: &str, input_tokens: u64, output_tokens: u64) -
 }
 
 fn start(folder: &Path, clock: &ManualClock) -> Kernel {
-    let settings = Settings::new(folder.join("company"), folder.join("data"));
-    Kernel::start(Settings {
+    let settings = Settings {
         clock: Arc::new(clock.clone()),
-        ..settings
-    })
-    .unwrap()
+        ..Settings::new(folder.join("company"), folder.join("data"))
+    };
+    // What an earlier kernel still had at work lets go of the folder when it has ended.
+    for _ in 0..500 {
+        match Kernel::start(settings.clone()) {
+            Err(StartError::Ledger(OpenError::Locked { .. })) => {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            started => return started.unwrap(),
+        }
+    }
+    panic!("the folder stays locked");
 }
 
 fn write(path: &Path, content: impl AsRef<[u8]>) {

@@ -11,3 +11,4 @@ mod spending;
 mod stories;
 mod streams;
 mod tokens;
+mod workflows;

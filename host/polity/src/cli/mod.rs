@@ -16,12 +16,15 @@ mod db;
 mod decide;
 mod decisions;
 mod doctor;
+mod event;
 mod exit;
 mod explain;
 mod files;
+mod halt;
 mod host;
 mod inbox;
 mod init;
+mod instances;
 mod invocation;
 mod ledger;
 mod lint;
@@ -35,6 +38,7 @@ mod progress;
 mod reload;
 mod report;
 mod route;
+mod run;
 mod sse;
 mod status;
 mod table;
@@ -123,7 +127,12 @@ enum Command {
     Decide(decide::DecideArgs),
     Test(test::TestArgs),
     Ask(ask::AskArgs),
+    Run(run::RunArgs),
+    Instances(instances::InstancesArgs),
+    Event(event::EventArgs),
     Inbox(inbox::InboxArgs),
+    Halt(halt::HaltArgs),
+    Resume(halt::ResumeArgs),
     Reload(reload::ReloadArgs),
     Plugin(plugin::PluginArgs),
     Ledger(ledger::LedgerArgs),
@@ -191,7 +200,12 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Report> {
         Command::Decide(args) => decide::run(&args, context),
         Command::Test(args) => test::run(&args, context),
         Command::Ask(args) => ask::run(&args, context),
+        Command::Run(args) => wait(run::run(&args, context)),
+        Command::Instances(args) => wait(instances::run(&args, context)),
+        Command::Event(args) => wait(event::run(&args, context)),
         Command::Inbox(args) => wait(inbox::run(&args, context)),
+        Command::Halt(args) => wait(halt::run(&args, context)),
+        Command::Resume(args) => wait(halt::resume(&args, context)),
         Command::Reload(args) => wait(reload::run(&args, context)),
         Command::Plugin(args) => wait(plugin::run(&args, context)),
         Command::Ledger(args) => wait(ledger::run(&args, context)),

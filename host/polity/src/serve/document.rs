@@ -15,14 +15,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::api::{
-    actions, constitution, decisions, inbox, ledger, links, plugins, protocols, records, route,
-    tokens,
+    actions, constitution, decisions, halts, inbox, ledger, links, plugins, protocols, records,
+    route, tokens, workflows,
 };
 use super::openai::{chat, models};
 use super::{App, health, metrics};
 
 /// The groups of routes, in the order in which a reader needs them.
-const TAGS: [(&str, &str); 12] = [
+const TAGS: [(&str, &str); 13] = [
     (
         "openai",
         "OpenAI's API: existing clients work with a changed base URL.",
@@ -41,6 +41,10 @@ const TAGS: [(&str, &str); 12] = [
     (
         "protocols",
         "Decision tables and workflows: ask them, and find the one that covers a question.",
+    ),
+    (
+        "workflows",
+        "Protocols that run: start them, send them events, see where they are, stop them.",
     ),
     (
         "plugins",
@@ -76,6 +80,15 @@ pub(super) fn routes() -> (Router<App>, OpenApi) {
         .routes(routes!(constitution::reload_constitution))
         .routes(routes!(protocols::evaluate_table))
         .routes(routes!(protocols::ask_protocols))
+        .routes(routes!(workflows::run_workflow))
+        .routes(routes!(workflows::list_instances))
+        .routes(routes!(workflows::get_instance))
+        .routes(routes!(workflows::get_instance_story))
+        .routes(routes!(workflows::list_instance_events))
+        .routes(routes!(workflows::cancel_instance))
+        .routes(routes!(workflows::send_event))
+        .routes(routes!(halts::list_halts, halts::halt))
+        .routes(routes!(halts::lift_halt))
         .routes(routes!(plugins::list_plugins))
         .routes(routes!(plugins::check_plugin))
         .routes(routes!(

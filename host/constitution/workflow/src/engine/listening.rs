@@ -1,14 +1,15 @@
 //! Matching events against a strategy: one, any or all, with correlation, until a condition or another event. The same
 //! rules start workflows (`schedule.on`) and continue them (`listen`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::instance::{Instance, State};
 use crate::Workflow;
-use crate::schedule::Trigger;
-use crate::task::{Filter, Jq, Mode, Read, Strategy, Template, Until};
+use crate::schedule::{Trigger, rfc3339};
+use crate::task::{Filter, Jq, Kind, Mode, Read, Strategy, Template, Until};
 
 /// Most events that one listener consumes.
 const MAX_EVENTS: usize = 10_000;
@@ -142,6 +143,64 @@ fn identity(event: &Value) -> (String, String) {
         // An event without an id cannot be recognised; its content is the best there is.
         id if id.is_empty() => (part("source"), event.to_string()),
         id => (part("source"), id),
+    }
+}
+
+impl Strategy {
+    /// The types of the events that it may consume; `None` among them where it may be any.
+    fn types(&self, into: &mut BTreeSet<Option<String>>) {
+        if self.filters.is_empty() {
+            into.insert(None);
+        }
+        for filter in &self.filters {
+            let named = filter.with.iter().find(|(name, _)| name == "type");
+            into.insert(match named {
+                Some((_, Template::Literal(Value::String(name)))) => Some(name.clone()),
+                _ => None,
+            });
+        }
+        if let Some(Until::Events(until)) = &self.until {
+            until.types(into);
+        }
+    }
+}
+
+impl Instance {
+    /// The types of the events that it listens for, empty where it listens for none. `None` among them stands for any: an
+    /// event of another type need not be shown to it.
+    pub fn listens_for(&self, workflow: &Workflow) -> BTreeSet<Option<String>> {
+        let mut types = BTreeSet::new();
+        for frame in self.frames.values() {
+            if let State::Listen { .. } = frame.state
+                && let Some(Kind::Listen(listen)) = workflow.task(frame.task).map(|task| &task.kind)
+            {
+                listen.to.types(&mut types);
+            }
+        }
+        types
+    }
+}
+
+impl Workflow {
+    /// The input of an instance that an event with this data would start; `None` where events do not start it, or where it
+    /// takes more than one to do so. The event has the attributes that the schedule asks for.
+    pub fn started_by(&self, data: &Value, id: &str, source: &str, now: u64) -> Option<Value> {
+        let Trigger::On { strategy, .. } = &self.schedule()?.trigger else {
+            return None;
+        };
+        let mut event = serde_json::json!({
+            "specversion": "1.0", "id": id, "source": source, "time": rfc3339(now), "type": self.name(),
+        });
+        for (name, wanted) in &strategy.filters.first()?.with {
+            if let Template::Literal(wanted) = wanted {
+                event[name] = wanted.clone();
+            }
+        }
+        event["data"] = data.clone();
+        match Correlator::default().offer(self, &event) {
+            Triggered::Start(input) => Some(input),
+            Triggered::No | Triggered::Partly => None,
+        }
     }
 }
 

@@ -281,7 +281,12 @@ impl Reader<'_> {
         } else if let Some(on) = schedule.get("on") {
             Trigger::On {
                 strategy: self.strategy(on, "/schedule/on"),
-                read: Self::read_as(&schedule["read"]),
+                // A workflow is started with whole events, unlike a `listen` task: so the examples of the specification
+                // read them.
+                read: match schedule["read"].as_str() {
+                    Some("data") => Read::Data,
+                    _ => Read::Envelope,
+                },
             }
         } else {
             let (field, after) = match schedule.get("after") {

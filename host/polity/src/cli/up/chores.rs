@@ -1,5 +1,5 @@
 //! What a running host does by the clock or because it was told to: items whose time is over, a constitution to be read
-//! again. No model is ever asked here.
+//! again, workflows to be woken. No model is ever asked here.
 
 use std::time::Duration;
 
@@ -11,7 +11,12 @@ const EXPIRY: Duration = Duration::from_secs(5);
 
 /// Runs until it is dropped.
 pub(super) async fn run(kernel: &Kernel) {
-    tokio::join!(expire(kernel), kernel.follow_constitution(), reload(kernel));
+    tokio::join!(
+        expire(kernel),
+        kernel.follow_constitution(),
+        kernel.follow_workflows(),
+        reload(kernel)
+    );
 }
 
 async fn expire(kernel: &Kernel) {

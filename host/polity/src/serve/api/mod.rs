@@ -3,6 +3,7 @@
 pub(super) mod actions;
 pub(super) mod constitution;
 pub(super) mod decisions;
+pub(super) mod halts;
 pub(super) mod inbox;
 pub(super) mod ledger;
 pub(super) mod links;
@@ -13,3 +14,4 @@ pub(super) mod records;
 pub(super) mod route;
 mod schema;
 pub(super) mod tokens;
+pub(super) mod workflows;
