@@ -12,6 +12,7 @@ mod chat;
 mod completions;
 mod confirm;
 mod console;
+mod cost;
 mod db;
 mod decide;
 mod decisions;
@@ -35,6 +36,7 @@ mod progress;
 mod reload;
 mod report;
 mod route;
+mod router;
 mod sse;
 mod status;
 mod table;
@@ -115,6 +117,8 @@ enum Command {
     Chat(chat::ChatArgs),
     Models(models::ModelsArgs),
     Route(route::RouteArgs),
+    Router(router::RouterArgs),
+    Cost(cost::CostArgs),
     Act(act::ActArgs),
     Db(db::DbArgs),
     Decisions(decisions::DecisionsArgs),
@@ -183,6 +187,8 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Report> {
         Command::Chat(args) => wait(chat::run(&args, context)),
         Command::Models(args) => wait(models::run(&args, context)),
         Command::Route(args) => wait(route::run(&args, context)),
+        Command::Router(args) => wait(router::run(&args, context)),
+        Command::Cost(args) => wait(cost::run(&args, context)),
         Command::Act(args) => wait(act::run(&args, context)),
         Command::Db(args) => wait(db::run(&args, context)),
         Command::Decisions(args) => wait(decisions::run(&args, context)),
