@@ -71,13 +71,25 @@ pub struct PluginPolicy {
     pub trusted_keys: Vec<String>,
 }
 
-/// The most that may be spent in a day, 00:00 to 24:00 UTC, in micro-units. `None` is no limit.
+/// The most that may be spent in an hour, a day and a month, in UTC and in micro-units. `None` is no limit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Budgets {
     /// By everyone together; ten units by default.
     #[serde(deserialize_with = "whole_or_null")]
     pub company_daily_micro: Option<u64>,
+    /// By everyone together within an hour; not limited by default.
+    #[serde(deserialize_with = "whole_or_null")]
+    pub company_hourly_micro: Option<u64>,
+    /// By everyone together within a month; not limited by default.
+    #[serde(deserialize_with = "whole_or_null")]
+    pub company_monthly_micro: Option<u64>,
+    /// By each actor within an hour; not limited by default.
+    #[serde(deserialize_with = "whole_or_null")]
+    pub actor_hourly_micro: Option<u64>,
+    /// By each actor within a month; not limited by default.
+    #[serde(deserialize_with = "whole_or_null")]
+    pub actor_monthly_micro: Option<u64>,
     /// By each actor that `actors` does not name; five units by default.
     #[serde(deserialize_with = "whole_or_null")]
     pub actor_daily_micro: Option<u64>,
@@ -119,6 +131,10 @@ impl Default for Budgets {
     fn default() -> Self {
         Self {
             company_daily_micro: Some(10_000_000),
+            company_hourly_micro: None,
+            company_monthly_micro: None,
+            actor_hourly_micro: None,
+            actor_monthly_micro: None,
             actor_daily_micro: Some(5_000_000),
             actors: BTreeMap::new(),
         }

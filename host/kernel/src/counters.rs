@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use polity_constitution::{ActionKind, OutcomeKind};
+use polity_dispatch::cache::CacheStats;
 use polity_runtime::digest::Digest;
 use polity_runtime::registry::Generation;
 use polity_runtime::{StatsSnapshot, World};
@@ -28,6 +29,8 @@ pub struct Counters {
     pub completions: Vec<CompletionCount>,
     /// Requests for models that do not exist.
     pub unknown_models: u64,
+    /// What the cache of answers has done.
+    pub cache: CacheStats,
     /// Plugins in the folder.
     pub plugins: Vec<PluginCount>,
     /// What waits for people.
@@ -60,6 +63,8 @@ pub struct CompletionCount {
     pub status: CompletionStatus,
     /// From the request to the end.
     pub took: Histogram,
+    /// From the request to the first piece of a streamed answer.
+    pub first_piece: Histogram,
     /// Tokens of prompts.
     pub input_tokens: u64,
     /// Tokens of answers.
@@ -132,12 +137,16 @@ impl Counting {
                 plugin: record.plugin.clone(),
                 status: record.status,
                 took: Histogram::default(),
+                first_piece: Histogram::default(),
                 input_tokens: 0,
                 output_tokens: 0,
                 cached_tokens: 0,
                 cost_micro: 0,
             });
         count.took.observe(record.took_us);
+        if let Some(first_us) = record.first_piece_us {
+            count.first_piece.observe(first_us);
+        }
         count.input_tokens += record.input_tokens;
         count.output_tokens += record.output_tokens;
         count.cached_tokens += record.cached_tokens;
@@ -152,6 +161,7 @@ impl Counting {
         &self,
         plugins: &Generation,
         inbox: InboxCount,
+        cache: CacheStats,
         ledger_seq: u64,
         in_progress: usize,
     ) -> Counters {
@@ -168,6 +178,7 @@ impl Counting {
             decisions: decisions.collect(),
             completions: counts.completions.values().cloned().collect(),
             unknown_models: counts.unknown_models,
+            cache,
             plugins: plugins
                 .entries()
                 .map(|entry| PluginCount::of(entry))

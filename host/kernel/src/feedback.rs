@@ -13,7 +13,7 @@ use crate::record::{Record, subject};
 use crate::{Actor, Kernel};
 
 /// The kind of event of a piece of feedback.
-const LESSON: &str = "router.lesson";
+pub(crate) const LESSON: &str = "router.lesson";
 
 /// Lessons that are read at once.
 const PAGE: usize = 1000;
@@ -40,10 +40,10 @@ pub enum FeedbackError {
 
 /// The data of a lesson's event.
 #[derive(Serialize, Deserialize)]
-struct Taught {
+pub(crate) struct Taught {
     actor: String,
-    feedback: Feedback,
-    lesson: Lesson,
+    pub(crate) feedback: Feedback,
+    pub(crate) lesson: Lesson,
 }
 
 impl Kernel {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use polity_constitution::Constitution;
+use polity_dispatch::cache::CacheStats;
 use polity_inbox::Inbox;
 use polity_ledger::{Clock, Commit, CommitError, Event, Ledger, Options, ReadError};
 use polity_runtime::registry::{Runtime, Settings as RuntimeSettings};
@@ -20,6 +21,7 @@ use crate::constitution_live::RefusedConstitution;
 use crate::constitution_store as store;
 use crate::counters::{Counters, Counting};
 use crate::drain::{Door, Drained, Draining, Visit};
+use crate::escalation;
 use crate::feedback;
 use crate::houses::Houses;
 use crate::law::Law;
@@ -30,6 +32,7 @@ use crate::records::Records;
 use crate::rules::Books;
 use crate::settings::{Settings, StartError};
 use crate::tokens::{TokenError, TokenInfo, Tokens};
+use crate::training;
 use crate::workflows::Workflows;
 
 /// A company at work: its constitution, its plugins, its ledger and its inbox, joined. Clones are handles to the same
@@ -119,6 +122,8 @@ impl Kernel {
         journal.flush_blocking();
         let models = Models::new(clock.clone(), overlay);
         feedback::take_again(&ledger, models.router())?;
+        escalation::settled::take_again(&ledger, models.router())?;
+        training::take_up(&ledger, &settings.data, models.router())?;
         let books = Books::new(Law::new(constitution), &runtime);
         let kernel = Self {
             inner: Arc::new(Inner {
@@ -215,6 +220,16 @@ impl Kernel {
         self.inner.models.all(&self.inner.runtime).await
     }
 
+    /// Names that stand for several models together: `council/<name>`, and the cascades.
+    pub fn arrangements(&self) -> Vec<String> {
+        self.inner.models.arrangements()
+    }
+
+    /// What the cache of answers has done since it was made: at the start, or when `models.json` last changed it.
+    pub fn cache_stats(&self) -> CacheStats {
+        self.inner.models.cache().stats()
+    }
+
     /// Adapters that could not say which models they have when they were last asked.
     pub fn model_problems(&self) -> Vec<AdapterProblem> {
         self.inner.models.problems()
@@ -253,9 +268,13 @@ impl Kernel {
         let inner = &*self.inner;
         let seq = inner.ledger.head()?.map_or(0, |(seq, _)| seq);
         let inbox = self.inbox_count()?;
-        Ok(inner
-            .counting
-            .read(&inner.runtime.current(), inbox, seq, inner.door.inside()))
+        Ok(inner.counting.read(
+            &inner.runtime.current(),
+            inbox,
+            self.cache_stats(),
+            seq,
+            inner.door.inside(),
+        ))
     }
 
     /// Whether new work is refused.

@@ -27,6 +27,7 @@ mod budget;
 mod completion;
 mod constitution_live;
 mod constitution_store;
+mod costs;
 mod counters;
 mod decision;
 mod digest;
@@ -50,17 +51,20 @@ mod rules;
 mod settings;
 mod story;
 mod tokens;
+mod training;
 mod workflows;
 
 pub use act::{ActError, ActionRequest};
 pub use actor::Actor;
 pub use archive::DecisionFilter;
-pub use budget::{Account, OverBudget, Scope, SpentToday};
+pub use budget::{Account, OverBudget, Period, Scope, SpentToday};
 pub use completion::{
-    Answer, AnswerStream, CompleteError, Completed, CompletionRecord, CompletionRequest,
-    CompletionStatus, Failure, Message, Piece,
+    About, Answer, AnswerStream, Cached, CascadeAccount, CompleteError, Completed,
+    CompletionRecord, CompletionRequest, CompletionStatus, CouncilAccount, Embedded,
+    EmbeddingRequest, Failure, MemberAccount, Message, Piece, Together, TryAccount, ViewAccount,
 };
 pub use constitution_live::{RefusedConstitution, ReloadError, Reloaded};
+pub use costs::{CostSum, Costs};
 pub use counters::{CompletionCount, Counters, DecisionCount, InboxCount, PluginCount};
 pub use decision::{Decision, Place, RuleFinding};
 pub use drain::{Drained, Draining};
@@ -78,10 +82,13 @@ pub use replay::Replay;
 pub use settings::{Settings, StartError};
 pub use story::{Story, StoryEvent};
 pub use tokens::{TokenError, TokenInfo};
+pub use training::{Trained, TrainingError};
 pub use workflows::{
     CancelError, Halt, HaltError, InstanceFilter, InstanceStory, InstanceView, Received, RunError,
     Waiting,
 };
 
-pub use polity_router::{Feedback, State as RouterState, Wants, WantsError};
+pub use polity_router::{
+    Feedback, Row, RowError, State as RouterState, Wants, WantsError, read_rows,
+};
 pub use polity_runtime::{Delta, ToolCall};

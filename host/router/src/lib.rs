@@ -63,9 +63,10 @@ mod text;
 mod thompson;
 
 pub use catalogue::{
-    AUTO, Abilities, Ability, COUNCIL, Catalogue, Latency, MODELS_SCHEMA, Model, ModelOverlay,
-    NeverFor, Notice, Overlay, OverlayProblem, OverlayProblems, Price, Reported, Resolved,
-    UnknownModel,
+    AUTO, Abilities, Ability, COUNCIL, CacheSharing, CacheSpec, CascadeSpec, CascadeStepSpec,
+    Catalogue, CheckSpec, Comparing, CouncilSpec, Deciding, Latency, MODELS_SCHEMA, Model,
+    ModelOverlay, NeverFor, Notice, Otherwise, Overlay, OverlayProblem, OverlayProblems, Price,
+    Reported, Resolved, UncheckedSpec, UnknownModel,
 };
 pub use decision::{BaseFrom, Candidate, Decision, GateFinding, Outcome, Quality};
 pub use learning::{

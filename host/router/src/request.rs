@@ -74,6 +74,9 @@ pub struct Wants {
     /// Whether nothing may leave the company's own machines.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub local_only: bool,
+    /// Whether an answer may come from the cache and be kept there; as the company says where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<bool>,
 }
 
 /// What is wrong with what the caller says.
@@ -91,7 +94,7 @@ pub enum WantsError {
     },
     /// A header that does not exist.
     #[error(
-        "there is no header \"{0}\"; there are x-polity-max-cost, x-polity-deadline-ms, x-polity-min-quality, x-polity-compliance, x-polity-task, x-polity-region and x-polity-local-only"
+        "there is no header \"{0}\"; there are x-polity-max-cost, x-polity-deadline-ms, x-polity-min-quality, x-polity-compliance, x-polity-task, x-polity-region, x-polity-local-only and x-polity-cache"
     )]
     Header(String),
 }
@@ -196,6 +199,12 @@ impl Wants {
                 "true" | "1" => self.local_only = true,
                 "false" | "0" => {}
                 _ => return Err(wrong("local_only", value, "true or false")),
+            },
+            Some("cache") => match value.trim() {
+                // Whoever wants no cache gets none, wherever it is said.
+                "false" | "0" => self.cache = Some(false),
+                "true" | "1" => self.cache = Some(self.cache.unwrap_or(true)),
+                _ => return Err(wrong("cache", value, "true or false")),
             },
             _ => return Err(WantsError::Header(name.chars().take(64).collect())),
         }

@@ -76,6 +76,7 @@ fn scene() -> impl Strategy<Value = Scene> {
                 region: eu.then(|| "eu".into()),
                 local_only,
                 task: None,
+                cache: None,
             },
         );
     let live = proptest::option::of((any::<bool>(), proptest::option::of(0_u64..100_000)));

@@ -115,6 +115,26 @@ impl Options {
         self.first_party("openai").grant("openai", &grant)
     }
 
+    /// Says in the grant of the `openai` adapter, which was written before, that one of its models has vectors, too.
+    ///
+    /// # Panics
+    /// When no such grant was written.
+    #[must_use]
+    pub fn embedding(mut self, model: &str) -> Self {
+        let grant = self
+            .files
+            .iter_mut()
+            .find(|(path, _)| path == "plugins/openai.grant.toml");
+        let (_, content) = grant.expect("the openai adapter is granted first");
+        let text = String::from_utf8_lossy(content).into_owned();
+        let without = format!("{{ id = {model:?}, abilities = [");
+        assert!(text.contains(&without), "no model is called {model}");
+        *content = text
+            .replace(&without, &format!("{without}\"embed\", "))
+            .into_bytes();
+        self
+    }
+
     /// Writes any file of the company.
     #[must_use]
     pub fn file(mut self, path: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {

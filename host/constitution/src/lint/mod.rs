@@ -16,8 +16,9 @@ use crate::problem::Problem;
 use crate::sources::Sources;
 
 /// Actions that the host itself takes, whatever the workflows do.
-const OF_THE_HOST: [&str; 6] = [
+const OF_THE_HOST: [&str; 7] = [
     "model.complete",
+    "model.answer",
     "decision.evaluate",
     "records.query",
     "records.insert",

@@ -1,4 +1,4 @@
-//! What a day may cost: reserved before a completion is dispatched, settled when it has ended.
+//! What an hour, a day and a month may cost: reserved before a completion is dispatched, settled when it has ended.
 //!
 //! A budget that is only charged afterwards is overspent by everything that was in flight when it ran out. Here each
 //! completion first takes what it may cost at most; what it did cost replaces that when it has ended. The day is the UTC
@@ -10,6 +10,7 @@
 
 mod account;
 mod over;
+mod period;
 mod recovery;
 
 use std::collections::BTreeMap;
@@ -21,8 +22,9 @@ use serde::Serialize;
 use uuid::Uuid;
 
 pub use account::Account;
-use account::Day;
+use account::{Day, Wanted};
 pub use over::{OverBudget, Scope};
+pub use period::Period;
 pub(crate) use recovery::RecoverError;
 
 pub(crate) const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -58,6 +60,7 @@ pub(crate) struct Reservation {
     /// The decision that it is for.
     id: Uuid,
     day: u64,
+    at_ms: u64,
     actor: String,
     pub(crate) micro: u64,
 }
@@ -91,14 +94,21 @@ impl Spending {
     ) -> Result<Result<Reservation, OverBudget>, ReadError> {
         let day = at_ms / DAY_MS;
         self.on(day, |accounts| {
-            accounts.reserve(actor, micro, charter, (day + 1) * DAY_MS)?;
-            Ok(Reservation {
+            accounts.look_back(&self.ledger, day, charter)?;
+            let wanted = Wanted {
+                actor,
+                micro,
+                charter,
+                at_ms,
+            };
+            Ok(accounts.reserve(&wanted).map(|()| Reservation {
                 id,
                 day,
+                at_ms,
                 actor: actor.to_owned(),
                 micro,
-            })
-        })
+            }))
+        })?
     }
 
     /// Sets more aside for a completion that turns out to be dearer, or says why there is not enough.
@@ -111,10 +121,16 @@ impl Spending {
         let Some(more) = micro.checked_sub(reservation.micro) else {
             return Ok(Ok(()));
         };
-        let day = reservation.day;
+        let (day, at_ms) = (reservation.day, reservation.at_ms);
         let actor = reservation.actor.clone();
         self.on(day, |accounts| {
-            accounts.reserve(&actor, more, charter, (day + 1) * DAY_MS)?;
+            let wanted = Wanted {
+                actor: &actor,
+                micro: more,
+                charter,
+                at_ms,
+            };
+            accounts.reserve(&wanted)?;
             reservation.micro = micro;
             Ok(())
         })
@@ -144,6 +160,7 @@ impl Spending {
         let Reservation {
             id,
             day,
+            at_ms,
             actor,
             micro,
         } = reservation;
@@ -156,7 +173,14 @@ impl Spending {
                     .map_err(|error| CommitError::Stopped(error.to_string()))?,
             ),
         };
-        let mut commit = accounts.settle(day, &actor, micro, cost_micro, record);
+        let mut commit = accounts.settle(
+            day,
+            &actor,
+            Some(at_ms / period::HOUR_MS),
+            micro,
+            cost_micro,
+            record,
+        );
         if micro > 0 {
             commit = commit.delete(recovery::key(id));
         }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::Period;
 use crate::money::Money;
 
 /// Whose budget.
@@ -16,12 +17,14 @@ pub enum Scope {
     Company,
 }
 
-/// A day's budget does not have enough left.
+/// A budget does not have enough left.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OverBudget {
     /// Whose budget.
     pub scope: Scope,
-    /// The limit of a day.
+    /// For how long it is.
+    pub period: Period,
+    /// The limit.
     pub limit_micro: u64,
     /// Spent so far.
     pub spent_micro: u64,
@@ -31,13 +34,14 @@ pub struct OverBudget {
     pub needed_micro: u64,
     /// What the amounts are millionths of.
     pub currency: String,
-    /// When the day is over.
+    /// When the period is over.
     pub resets_at_ms: u64,
 }
 
 impl fmt::Display for OverBudget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
+            period,
             limit_micro,
             spent_micro,
             reserved_micro,
@@ -48,17 +52,29 @@ impl fmt::Display for OverBudget {
             micro,
             currency: &self.currency,
         };
-        let (whose, setting) = match &self.scope {
-            Scope::Actor(actor) => (format!("the daily budget of {actor}"), "budgets.actors"),
-            Scope::Company => (
-                "the company's daily budget".to_owned(),
-                "budgets.company_daily_micro",
+        let (whose, setting) = match (&self.scope, period) {
+            (Scope::Actor(actor), Period::Day) => (
+                format!("the daily budget of {actor}"),
+                "budgets.actors".to_owned(),
             ),
+            (Scope::Actor(actor), period) => (
+                format!("the {period} budget of {actor}"),
+                format!("budgets.actor_{period}_micro"),
+            ),
+            (Scope::Company, period) => (
+                format!("the company's {period} budget"),
+                format!("budgets.company_{period}_micro"),
+            ),
+        };
+        let until = match period {
+            Period::Hour => "until the hour is over",
+            Period::Day => "until 00:00 UTC",
+            Period::Month => "until the month is over",
         };
         write!(
             f,
             "{whose} is {}: {} is spent, {} is set aside for what is in progress, and this may cost up to {}; ask for a \
-             shorter answer, wait until 00:00 UTC, or raise {setting} in charter.json",
+             shorter answer, wait {until}, or raise {setting} in charter.json",
             money(*limit_micro),
             money(*spent_micro),
             money(*reserved_micro),

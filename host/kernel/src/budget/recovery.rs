@@ -56,6 +56,7 @@ pub(super) fn note(reservation: &Reservation) -> Commit {
         day,
         actor,
         micro,
+        ..
     } = reservation;
     let note = json!(Note {
         day: *day,
@@ -84,7 +85,8 @@ impl super::Spending {
                     recovered.micro = recovered.micro.saturating_add(micro);
                     let data = json!({ "actor": actor, "counted_micro": micro });
                     commit = commit.event(Event::new(LOST, "/kernel", subject(id), data));
-                    commit = Day::read(&self.ledger, day)?.settle(day, &actor, 0, micro, commit);
+                    commit =
+                        Day::read(&self.ledger, day)?.settle(day, &actor, None, 0, micro, commit);
                 }
                 self.ledger.commit_relaxed(commit)?;
             }
@@ -219,5 +221,57 @@ mod tests {
             Spending::new(ledger).recover().unwrap(),
             Recovered::default()
         );
+    }
+
+    fn limited(limits: serde_json::Value) -> Constitution {
+        let charter = json!({
+            "company": {"name": "Example", "currency": "EUR"},
+            "people": [{"id": "ada", "name": "Ada", "roles": ["owner"]}],
+            "defaults": {"unmatched": "allow"},
+            "budgets": limits,
+        });
+        Constitution::from_sources(&Sources::new().with("charter.json", charter.to_string()))
+            .unwrap()
+    }
+
+    #[test]
+    fn an_hour_and_a_month_have_limits_of_their_own_that_outlive_the_host() {
+        let ledger = ledger();
+        let constitution = limited(json!({
+            "company_daily_micro": null, "actor_daily_micro": null,
+            "actor_hourly_micro": 100, "company_monthly_micro": 250,
+        }));
+        let reserve = |spending: &Spending, at_ms, micro| {
+            spending
+                .reserve(
+                    Uuid::nil(),
+                    "person:ada",
+                    at_ms,
+                    micro,
+                    constitution.charter(),
+                )
+                .unwrap()
+        };
+        let spending = Spending::new(ledger.clone());
+        let spent = reserve(&spending, NOW, 90).unwrap();
+        spending.settle(spent, 90, Commit::new()).unwrap();
+        let over = reserve(&spending, NOW, 11).unwrap_err();
+        assert_eq!(over.period, super::super::Period::Hour);
+        assert!(
+            over.to_string().contains("budgets.actor_hourly_micro"),
+            "{over}"
+        );
+        // Another host over the same ledger knows of it, and the next hour is a new one.
+        let spending = Spending::new(ledger.clone());
+        assert!(reserve(&spending, NOW, 11).is_err());
+        let hour = DAY_MS / 24;
+        let spent = reserve(&spending, NOW + hour, 90).unwrap();
+        spending.settle(spent, 90, Commit::new()).unwrap();
+        // The next day is of the same month.
+        let over = reserve(&spending, NOW + DAY_MS, 71).unwrap_err();
+        assert_eq!(over.period, super::super::Period::Month);
+        assert_eq!((over.limit_micro, over.spent_micro), (250, 180));
+        assert!(reserve(&spending, NOW + DAY_MS, 70).is_ok());
+        assert!(reserve(&spending, NOW + 40 * DAY_MS, 100).is_ok());
     }
 }

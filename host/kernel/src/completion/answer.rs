@@ -6,7 +6,7 @@ use polity_runtime::Delta;
 use polity_runtime::plugin::Outcome;
 use uuid::Uuid;
 
-use super::AnswerStream;
+use super::{About, AnswerStream};
 
 /// The answer to a completion.
 #[derive(Debug)]
@@ -34,4 +34,6 @@ pub struct Completed {
     pub outcome: Outcome,
     /// What it cost.
     pub cost_micro: u64,
+    /// How it came about, where there is more to say than who gave it.
+    pub about: Option<Box<About>>,
 }

@@ -66,6 +66,16 @@ pub enum CompleteError {
         /// Its record.
         decision_id: Uuid,
     },
+    /// Several models were to answer together, and nothing came of it.
+    #[error("{detail}")]
+    NoAnswer {
+        /// What was in the way.
+        detail: String,
+        /// The first failure of one of the models, where one failed.
+        cause: Option<Box<CompleteError>>,
+        /// Its record.
+        decision_id: Uuid,
+    },
     /// What a person has to decide could not be put before one.
     #[error("the completion waits for a person, but it could not be put into the inbox: {0}")]
     Inbox(RaiseError),
@@ -93,6 +103,7 @@ impl CompleteError {
             Self::Plugin { error, .. } => error.code(),
             Self::Deadline { .. } => "deadline",
             Self::Amendment { .. } => "amendment",
+            Self::NoAnswer { .. } => "no-answer",
             Self::Inbox(_) => "inbox",
             Self::Record(_) | Self::Read(_) => "record",
             Self::Draining(_) => "draining",
@@ -105,6 +116,7 @@ impl CompleteError {
             Self::Denied(decision) | Self::Escalated(decision) => Some(decision.id),
             Self::OverBudget { decision_id, .. }
             | Self::Plugin { decision_id, .. }
+            | Self::NoAnswer { decision_id, .. }
             | Self::Amendment { decision_id, .. } => Some(*decision_id),
             Self::Deadline { decision_id, .. } => *decision_id,
             Self::Invalid(_)

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use polity_dispatch::{
-    Ask, AttemptId, Blocked, BreakerEvent, Candidate, Dispatch, DispatchPolicy, End, ErrorClass,
-    Event, Failure, Gates, House, Permit, Price, RequestFacts, Settlement, Step, Trail,
+    Ask, AttemptId, Blocked, BreakerEvent, Candidate, Continuation, Dispatch, DispatchPolicy, End,
+    ErrorClass, Event, Failure, Gates, Heard, House, Permit, Price, RequestFacts, Settlement, Step,
+    Trail,
 };
 use polity_runtime::failure::CallError;
 use polity_runtime::plugin::Completion;
@@ -33,6 +34,12 @@ pub(super) struct Flight {
     gates: Gate,
     dispatch: Dispatch,
     attempt: Option<AttemptId>,
+    /// What the attempt was given to write on.
+    continuation: Option<Continuation>,
+    /// Whether what goes out is no longer what the first attempt sent, so that the seam has to be minded.
+    is_continued: bool,
+    /// What was held back of a continuation until its end.
+    tail: Option<String>,
     began_ms: u64,
     began: Instant,
 }
@@ -47,6 +54,8 @@ pub(super) struct Plan {
     pub(super) prompt_bytes: usize,
     pub(super) max_output_tokens: Option<u32>,
     pub(super) max_cost_micro: Option<u64>,
+    /// Whether the answer is text that another model could write on with; a JSON document rarely survives that.
+    pub(super) is_prose: bool,
     pub(super) now_ms: u64,
     pub(super) left: Option<Duration>,
 }
@@ -129,14 +138,16 @@ impl Flight {
             prompt_tokens: price::guess_tokens(plan.prompt_bytes as u64),
             max_output_tokens: plan.max_output_tokens.unwrap_or_default().into(),
             max_cost_micro: plan.max_cost_micro,
-            // What went out of a stream has gone out; the caller learns that the rest will not come.
-            may_continue: false,
+            // Whoever names a model wants its words and no other's: what breaks off there is told as broken.
+            may_continue: plan.stream && plan.is_prose && plan.seats.len() > 1,
             ..RequestFacts::new(plan.id)
         };
         let time = plan.left.unwrap_or(DEADLINE);
         let time_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let policy = DispatchPolicy {
             min_attempt_ms: 1,
+            // A reader who pauses is not a model that does.
+            stall_ms: u64::MAX,
             ..DispatchPolicy::default()
         };
         let mut verdicts = vec![None; plan.seats.len()];
@@ -159,6 +170,9 @@ impl Flight {
             ),
             seats: plan.seats,
             attempt: None,
+            continuation: None,
+            is_continued: false,
+            tail: None,
             began_ms: plan.now_ms,
             began: Instant::now(),
         }
@@ -200,6 +214,8 @@ impl Flight {
             match self.dispatch.next(now_ms, &self.gates) {
                 Step::Start(start) | Step::Hedge(start) => {
                     self.attempt = Some(start.attempt);
+                    self.is_continued |= start.continuation.is_some();
+                    self.continuation = start.continuation;
                     let patience = start.timeout_at_ms.saturating_sub(now_ms);
                     let patience = (self.seats.len() > 1).then(|| Duration::from_millis(patience));
                     return Next::Call(self.seats[start.candidate].clone(), patience);
@@ -228,8 +244,41 @@ impl Flight {
         }
     }
 
-    /// Takes note of a piece of a stream.
-    pub(super) fn heard(&mut self, piece: &Delta) {
+    /// What the attempt that was begun last has to write on; said once.
+    pub(super) fn take_continuation(&mut self) -> Option<Continuation> {
+        self.continuation.take()
+    }
+
+    /// Whether another model than the first is heard, or the same one again.
+    pub(super) fn is_continued(&self) -> bool {
+        self.is_continued
+    }
+
+    /// What is still to go out of a continuation that has ended; said once.
+    pub(super) fn take_tail(&mut self) -> Option<String> {
+        self.tail.take()
+    }
+
+    /// Takes note of a piece of a stream, and returns what of it goes out: all of it, unless it is written on where
+    /// another model broke off.
+    pub(super) fn hear(&mut self, piece: Delta) -> Option<Delta> {
+        let heard = self.heard(&piece);
+        if !self.is_continued {
+            return Some(piece);
+        }
+        match heard {
+            Heard::Pass => Some(piece),
+            Heard::Text(text) => Some(Delta::Text(text)).filter(|delta| !is_nothing(delta)),
+            Heard::Drop => None,
+        }
+    }
+
+    /// Takes note of so many bytes of an answer that is no text.
+    pub(super) fn data(&mut self, bytes: u64) {
+        let _ = self.tell(Event::Data(bytes));
+    }
+
+    fn heard(&mut self, piece: &Delta) -> Heard {
         let event = match piece {
             Delta::Text(text) => Event::Text(text),
             Delta::Thinking(text) => Event::Thinking(text.len() as u64),
@@ -237,7 +286,7 @@ impl Flight {
                 Event::ToolCall((call.name.len() + call.arguments.len()) as u64)
             }
         };
-        self.tell(event);
+        self.tell(event)
     }
 
     /// Takes note of how a call ended, and says whether that is the end: an answer, or a failure that nobody can do
@@ -246,12 +295,15 @@ impl Flight {
         match returned {
             Ok(Completion { outcome, pieces }) => {
                 for piece in pieces {
-                    self.heard(piece);
+                    let _ = self.heard(piece);
                 }
-                self.tell(Event::End(End {
+                let heard = self.tell(Event::End(End {
                     finish: Some(&outcome.finish),
                     usage: None,
                 }));
+                if let (Heard::Text(tail), true) = (heard, self.is_continued) {
+                    self.tail = Some(tail).filter(|tail| !tail.is_empty());
+                }
             }
             Err(error) => {
                 let retry_after_ms = error.retry_after_ms();
@@ -261,7 +313,7 @@ impl Flight {
                     Some(ms) => failure.retry_after(ms.into()),
                     None => failure,
                 };
-                self.tell(Event::Failed(&failure));
+                let _ = self.tell(Event::Failed(&failure));
             }
         }
         self.attempt = None;
@@ -288,11 +340,11 @@ impl Flight {
         self.dispatch.take_breaker_events()
     }
 
-    fn tell(&mut self, event: Event<'_>) {
+    fn tell(&mut self, event: Event<'_>) -> Heard {
         let now_ms = self.now_ms();
-        if let Some(attempt) = self.attempt {
-            // What is heard goes out as it is: a second model never writes on, so there is nothing to mend.
-            let _ = self.dispatch.on_event(attempt, event, now_ms, &self.gates);
+        match self.attempt {
+            Some(attempt) => self.dispatch.on_event(attempt, event, now_ms, &self.gates),
+            None => Heard::Drop,
         }
     }
 
@@ -300,6 +352,10 @@ impl Flight {
         let passed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.began_ms.saturating_add(passed)
     }
+}
+
+fn is_nothing(delta: &Delta) -> bool {
+    matches!(delta, Delta::Text(text) if text.is_empty())
 }
 
 fn nobody(detail: String, retry_at_ms: Option<u64>, now_ms: u64) -> CallError {

@@ -13,7 +13,7 @@ pub(super) struct Others<'c> {
     pub(super) kernel: &'c Kernel,
     pub(super) actor: &'c Actor,
     /// The request as the rules judge it; empty where there are no others.
-    pub(super) input: String,
+    pub(super) input: &'c str,
     pub(super) at_ms: u64,
 }
 
@@ -49,7 +49,7 @@ impl Others<'_> {
             kind: ACTION.clone(),
             actor: self.actor.id.clone(),
             at_ms: self.at_ms,
-            input: self.input.clone(),
+            input: self.input.to_owned(),
             context: facts.text(),
         };
         let resolution = rule(&book, running.id(), question).await.resolution;

@@ -8,6 +8,7 @@ use polity_runtime::digest::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::price::Tokens;
+use super::{About, PARTY};
 use crate::digest::text;
 use crate::models::{Chosen, ModelEntry, Routing};
 
@@ -49,6 +50,9 @@ pub struct CompletionRecord {
     pub digest: Digest,
     /// Whether the answer was streamed.
     pub stream: bool,
+    /// Whether vectors were wanted, and no answer.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub embeddings: bool,
     /// How it ended.
     pub status: CompletionStatus,
     /// `stop`, `length`, `tool_calls` or `content_filter`, where the model answered.
@@ -74,6 +78,9 @@ pub struct CompletionRecord {
     /// Every call that was made, where it was not a single one that went well.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub attempts: Vec<AttemptRecord>,
+    /// How the answer came about, where there is more to say: councils, cascades, the cache. Long texts are shortened.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub about: Option<Box<About>>,
     /// Why there is no answer, where there is none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error: Option<Failure>,
@@ -125,6 +132,7 @@ impl CompletionRecord {
             plugin_version: model.version().cloned(),
             digest: model.digest(),
             stream,
+            embeddings: false,
             status,
             finish: None,
             input_tokens: 0,
@@ -136,7 +144,50 @@ impl CompletionRecord {
             first_piece_us: None,
             attempts: Vec::new(),
             took_us: 0,
+            about: None,
             error: None,
+        }
+    }
+
+    /// The record of several models together. What they used and cost is in their own records, and not in this one.
+    pub(super) fn of_many(
+        asked: &str,
+        routing: Option<Box<Routing>>,
+        digest: Digest,
+        stream: bool,
+        status: CompletionStatus,
+    ) -> Self {
+        Self {
+            asked: asked.to_owned(),
+            routing,
+            model: asked.into(),
+            plugin: PARTY.into(),
+            plugin_version: None,
+            digest,
+            stream,
+            embeddings: false,
+            status,
+            finish: None,
+            input_tokens: 0,
+            output_tokens: 0,
+            cached_tokens: 0,
+            is_estimate: false,
+            reserved_micro: 0,
+            cost_micro: 0,
+            first_piece_us: None,
+            attempts: Vec::new(),
+            took_us: 0,
+            about: None,
+            error: None,
+        }
+    }
+
+    /// What the OpenTelemetry conventions call it.
+    pub(super) fn operation(&self) -> &'static str {
+        if self.embeddings {
+            "embeddings"
+        } else {
+            "chat"
         }
     }
 

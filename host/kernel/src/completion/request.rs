@@ -44,6 +44,9 @@ pub struct CompletionRequest {
     /// What else the answer must be like. Each is a hard condition on the model that answers.
     #[serde(default, rename = "polity")]
     pub wants: Option<Wants>,
+    /// Whether vectors of the messages are wanted, and no answer; see [`crate::Kernel::embed`].
+    #[serde(default)]
+    pub embeddings: bool,
     /// Time until the answer must have ended. Rules do not see it.
     #[serde(skip)]
     pub deadline: Option<Duration>,
@@ -108,6 +111,15 @@ impl CompletionRequest {
         Ok(())
     }
 
+    /// The longest answer that can come, in tokens, as far as the request says.
+    pub(super) fn longest_answer(&self) -> Option<u32> {
+        if self.embeddings {
+            Some(0)
+        } else {
+            self.max_output_tokens
+        }
+    }
+
     /// Bytes of everything that the model will read.
     pub(super) fn bytes(&self) -> usize {
         let raw = |raw: &Option<Box<RawValue>>| raw.as_ref().map_or(0, |raw| raw.get().len());
@@ -153,6 +165,9 @@ impl CompletionRequest {
             && let Ok(wants) = serde_json::to_string(wants)
         {
             let _ = write!(text, ",\"polity\":{wants}");
+        }
+        if self.embeddings {
+            text.push_str(",\"embeddings\":true");
         }
         let _ = write!(text, ",\"stream\":{stream}}}");
         text

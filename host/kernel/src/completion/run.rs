@@ -7,14 +7,15 @@ use polity_constitution::{ActionKind, CompletionRecords, OutcomeKind};
 use polity_ledger::{Commit, new_id};
 use polity_runtime::Reply;
 use polity_runtime::failure::CallError;
+use polity_runtime::plugin::Request;
 use uuid::Uuid;
 
 use super::flight::{Flight, Next, Plan};
 use super::others::Others;
 use super::running::{Dispatched, Running, micros};
 use super::{
-    Answer, AnswerStream, CompleteError, CompletionRecord, CompletionRequest, CompletionStatus,
-    Failure, price,
+    Answer, AnswerStream, CompleteError, Completed, CompletionRecord, CompletionRequest,
+    CompletionStatus, Failure, price,
 };
 use crate::escalation::ask_a_person;
 use crate::models::{Choice, ChooseError, Chosen};
@@ -28,6 +29,25 @@ pub(crate) const KIND: &str = "model.complete";
 pub(super) static ACTION: LazyLock<ActionKind> =
     LazyLock::new(|| KIND.parse().expect("it is written as a kind"));
 
+/// A request that the rules let happen.
+pub(super) enum Prepared {
+    /// It was answered before.
+    Cached(Box<Completed>),
+    /// It is paid for in advance, and a model is to be called.
+    Ready(Box<Ready>),
+}
+
+/// All that the calls of a completion take.
+pub(super) struct Ready {
+    pub(super) id: Uuid,
+    pub(super) running: Running,
+    pub(super) wire: Request,
+    /// The request as the rules judge it; empty where no other model may answer.
+    pub(super) others_input: String,
+    pub(super) at_ms: u64,
+    pub(super) deadline: Option<Instant>,
+}
+
 /// A completion that the rules have spoken on and that has not come to its adapter.
 struct Judged {
     id: Uuid,
@@ -38,8 +58,8 @@ struct Judged {
 }
 
 impl Kernel {
-    /// Asks a model, if the rules and the budget let it happen. The rules have spoken, and the first piece has come, when
-    /// this returns a stream.
+    /// Asks a model, or several together where the name stands for a council or a cascade, if the rules and the budget
+    /// let it happen. The rules have spoken, and the first piece has come, when this returns a stream.
     ///
     /// # Errors
     /// See [`CompleteError`].
@@ -60,6 +80,80 @@ impl Kernel {
         stream: bool,
         accepted: Option<Uuid>,
     ) -> Result<Answer, CompleteError> {
+        match self.inner.models.arrangement(&request.model) {
+            Ok(None) => self.complete_by_one(actor, request, stream, accepted).await,
+            Ok(Some(arrangement)) => {
+                self.complete_together(actor, request, stream, accepted, arrangement)
+                    .await
+            }
+            Err(error) => Err(self.nobody(&request, error)),
+        }
+    }
+
+    /// Asks one model, and in its place others where it fails.
+    pub(super) async fn complete_by_one(
+        &self,
+        actor: &Actor,
+        request: CompletionRequest,
+        stream: bool,
+        accepted: Option<Uuid>,
+    ) -> Result<Answer, CompleteError> {
+        let ready = match self.prepare(actor, request, stream, accepted).await? {
+            Prepared::Ready(ready) => *ready,
+            Prepared::Cached(completed) if stream => {
+                return Ok(Answer::Stream(AnswerStream::given(*completed)));
+            }
+            Prepared::Cached(completed) => return Ok(Answer::Whole(*completed)),
+        };
+        let Ready {
+            id,
+            mut running,
+            mut wire,
+            others_input,
+            at_ms,
+            deadline,
+        } = ready;
+        let others = Others {
+            kernel: self,
+            actor,
+            input: &others_input,
+            at_ms,
+        };
+        if stream {
+            let stream = AnswerStream::open(id, running, &others, wire, deadline).await?;
+            return Ok(Answer::Stream(stream));
+        }
+        let mut last = None;
+        loop {
+            others.judge(&mut running).await;
+            let (model, patience) = match running.next().await {
+                Next::Call(model, patience) => (model, patience),
+                Next::Nobody(why) => {
+                    let called = last.unwrap_or(Err(why));
+                    return running.end(called).await.map(Answer::Whole);
+                }
+            };
+            wire.model.clone_from(&model.info.id);
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            let call = model
+                .adapter
+                .complete(&wire, Reply::Collect(Vec::new()), left);
+            let called = within(patience, call).await;
+            if running.landed(&called) {
+                return running.end(called).await.map(Answer::Whole);
+            }
+            last = Some(called);
+        }
+    }
+
+    /// Has a request judged, finds who answers it, and sets aside what that may cost.
+    pub(super) async fn prepare(
+        &self,
+        actor: &Actor,
+        request: CompletionRequest,
+        stream: bool,
+        accepted: Option<Uuid>,
+    ) -> Result<Prepared, CompleteError> {
         let started = Instant::now();
         let visit = self.enter()?;
         request.check().map_err(CompleteError::Invalid)?;
@@ -69,7 +163,7 @@ impl Kernel {
         let chosen = self.choose(id, at_ms, &request, stream).await?;
         let model = &chosen.model;
         let book = inner.books.current(&inner.runtime);
-        let estimate = price::estimate(&model.info, request.bytes(), request.max_output_tokens);
+        let estimate = price::estimate(&model.info, request.bytes(), request.longest_answer());
         let spent = inner.spending.today(&actor.id, at_ms)?;
         let facts = Facts {
             law: &book.law,
@@ -104,7 +198,9 @@ impl Kernel {
         }
         let asked = request.model.clone();
         let (record, amended) = Record::new(ruling);
-        let completion = CompletionRecord::new(asked, &chosen, stream, CompletionStatus::Answered);
+        let mut completion =
+            CompletionRecord::new(asked, &chosen, stream, CompletionStatus::Answered);
+        completion.embeddings = request.embeddings;
         let mut judged = Judged {
             id,
             record,
@@ -122,6 +218,7 @@ impl Kernel {
                         stream,
                         CompletionStatus::Answered,
                     );
+                    judged.completion.embeddings = request.embeddings;
                     (request, chosen)
                 }
                 Err(detail) => {
@@ -139,8 +236,17 @@ impl Kernel {
             },
         };
 
-        let why = chosen.why().map(Arc::from);
+        let why: Option<Arc<str>> = chosen.why().map(Arc::from);
         let Chosen { model, others, .. } = chosen;
+        let keep = self.keep(actor, &request, &model, &book.law);
+        if let Some(keep) = &keep
+            && let Some(completed) = self.recall(keep, id, &model, why.clone())
+        {
+            judged.completion.finish = Some(completed.outcome.finish.clone());
+            judged.completion.about = completed.about.clone();
+            self.stop(judged, CompletionStatus::Answered, None).await?;
+            return Ok(Prepared::Cached(Box::new(completed)));
+        }
         let left = request
             .deadline
             .map(|deadline| deadline.saturating_sub(started.elapsed()));
@@ -152,7 +258,7 @@ impl Kernel {
             });
         }
         let prompt_bytes = request.bytes();
-        let estimate = price::estimate(&model.info, prompt_bytes, request.max_output_tokens);
+        let estimate = price::estimate(&model.info, prompt_bytes, request.longest_answer());
         let reserved =
             inner
                 .spending
@@ -187,12 +293,13 @@ impl Kernel {
             seats: std::iter::once(model.clone()).chain(others).collect(),
             stream,
             prompt_bytes,
-            max_output_tokens: request.max_output_tokens,
+            max_output_tokens: request.longest_answer(),
             max_cost_micro: request.wants.as_ref().and_then(|wants| wants.max_cost),
+            is_prose: request.response_schema.is_none(),
             now_ms: inner.clock.now_ms(),
             left,
         });
-        let mut running = Running::new(Dispatched {
+        let running = Running::new(Dispatched {
             kernel: self.clone(),
             visit,
             id,
@@ -202,6 +309,8 @@ impl Kernel {
             why,
             flight,
             wasted_micro: 0,
+            continued_by: Vec::new(),
+            keep,
             reservation,
             prompt_bytes,
             started,
@@ -210,38 +319,15 @@ impl Kernel {
         });
         noted?;
         let deadline = request.deadline.map(|deadline| started + deadline);
-        let mut wire = request.into_wire(&model.info.id);
-        let others = Others {
-            kernel: self,
-            actor,
-            input: others_input,
+        let wire = request.into_wire(&model.info.id);
+        Ok(Prepared::Ready(Box::new(Ready {
+            id,
+            running,
+            wire,
+            others_input,
             at_ms,
-        };
-        if stream {
-            let stream = AnswerStream::open(id, running, &others, wire, deadline).await?;
-            return Ok(Answer::Stream(stream));
-        }
-        let mut last = None;
-        loop {
-            others.judge(&mut running).await;
-            let (model, patience) = match running.next().await {
-                Next::Call(model, patience) => (model, patience),
-                Next::Nobody(why) => {
-                    let called = last.unwrap_or(Err(why));
-                    return running.end(called).await.map(Answer::Whole);
-                }
-            };
-            wire.model.clone_from(&model.info.id);
-            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-            let call = model
-                .adapter
-                .complete(&wire, Reply::Collect(Vec::new()), left);
-            let called = within(patience, call).await;
-            if running.landed(&called) {
-                return running.end(called).await.map(Answer::Whole);
-            }
-            last = Some(called);
-        }
+            deadline,
+        })))
     }
 
     /// Who answers.
@@ -264,7 +350,7 @@ impl Kernel {
         chosen.map_err(|error| self.nobody(request, error))
     }
 
-    fn nobody(&self, request: &CompletionRequest, error: ChooseError) -> CompleteError {
+    pub(super) fn nobody(&self, request: &CompletionRequest, error: ChooseError) -> CompleteError {
         match error {
             ChooseError::Unknown { near } => {
                 self.inner.counting.unknown_model();
@@ -329,7 +415,7 @@ impl Kernel {
     }
 
     /// Records that the rules did not let a completion happen, and asks people where they said so.
-    async fn refuse(
+    pub(super) async fn refuse(
         &self,
         ruling: Ruling,
         completion: CompletionRecord,
@@ -400,7 +486,7 @@ impl Kernel {
         self.write(id, record, records).await
     }
 
-    async fn write(
+    pub(super) async fn write(
         &self,
         id: Uuid,
         record: Record,

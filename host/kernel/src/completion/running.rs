@@ -7,15 +7,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use polity_constitution::CompletionRecords;
+use polity_dispatch::Continuation;
 use polity_ledger::{Commit, CommitError, Event};
 use polity_runtime::Delta;
 use polity_runtime::failure::CallError;
 use polity_runtime::plugin::{Completion, Outcome};
 use uuid::Uuid;
 
+use super::cache::Keep;
 use super::flight::{Flight, Next};
 use super::price::{self, Tokens, guess_tokens};
-use super::{CompleteError, Completed, CompletionRecord, CompletionStatus, Failure};
+use super::telemetry;
+use super::{About, CompleteError, Completed, CompletionRecord, CompletionStatus, Failure};
 use crate::Kernel;
 use crate::budget::Reservation;
 use crate::drain::Visit;
@@ -34,6 +37,10 @@ pub(super) struct Dispatched {
     pub(super) flight: Flight,
     /// Spent on answers that nobody got.
     pub(super) wasted_micro: u64,
+    /// Models that wrote on where another broke off.
+    pub(super) continued_by: Vec<Arc<str>>,
+    /// Where the answer is kept, if it is.
+    pub(super) keep: Option<Keep>,
     pub(super) reservation: Reservation,
     pub(super) prompt_bytes: usize,
     pub(super) started: Instant,
@@ -68,14 +75,44 @@ impl Running {
         self.open.as_ref().and_then(|open| open.why.clone())
     }
 
-    /// Counts a piece of a stream that goes out.
-    pub(super) fn deliver(&mut self, piece: &Delta) {
-        self.delivered_bytes += bytes(piece);
-        if let Some(open) = &mut self.open {
-            open.flight.heard(piece);
-            let first = &mut open.completion.first_piece_us;
-            first.get_or_insert_with(|| micros(open.started.elapsed()));
+    /// Takes a piece of a stream, counts it, and returns what of it goes out.
+    pub(super) fn deliver(&mut self, piece: Delta) -> Option<Delta> {
+        self.delivered_bytes += bytes(&piece);
+        let Some(open) = &mut self.open else {
+            return Some(piece);
+        };
+        let first = &mut open.completion.first_piece_us;
+        first.get_or_insert_with(|| micros(open.started.elapsed()));
+        let piece = open.flight.hear(piece)?;
+        open.credit();
+        if let Some(keep) = &mut open.keep {
+            keep.take(&piece);
         }
+        Some(piece)
+    }
+
+    /// Takes note of vectors, which are an answer without a word in it.
+    pub(super) fn data(&mut self, bytes: u64) {
+        if let Some(open) = &mut self.open {
+            open.flight.data(bytes);
+        }
+    }
+
+    /// What is still to go out when a call has landed.
+    pub(super) fn take_tail(&mut self) -> Option<Delta> {
+        let open = self.open.as_mut()?;
+        let tail = Delta::Text(open.flight.take_tail()?);
+        open.credit();
+        if let Some(keep) = &mut open.keep {
+            keep.take(&tail);
+        }
+        Some(tail)
+    }
+
+    /// What the model that is asked next has to write on.
+    pub(super) fn take_continuation(&mut self) -> Option<Continuation> {
+        let open = self.open.as_mut()?;
+        open.flight.take_continuation()
     }
 
     /// Who is asked next. From then on it is this model's completion.
@@ -101,6 +138,17 @@ impl Running {
             return true;
         };
         let is_over = open.flight.ended(returned);
+        if let (false, Err(_), 1..) = (is_over, returned, self.delivered_bytes) {
+            // What came of a stream that broke is on the bill, whoever writes on.
+            let used = Tokens {
+                input: guess_tokens(open.prompt_bytes as u64),
+                output: guess_tokens(self.delivered_bytes),
+                cached: 0,
+            };
+            let cost = price::cost(&open.model.info, used);
+            open.wasted_micro = open.wasted_micro.saturating_add(cost);
+            self.delivered_bytes = 0;
+        }
         if let (false, Ok(Completion { outcome, .. })) = (is_over, returned) {
             // It is no answer, and on the bill all the same.
             let used = Tokens {
@@ -139,6 +187,7 @@ impl Running {
         let Some(open) = &mut self.open else {
             return Ok(());
         };
+        let micro = micro.saturating_add(open.wasted_micro);
         let inner = &*open.kernel.inner;
         let law = inner.books.law();
         match inner
@@ -175,6 +224,13 @@ impl Running {
         let (id, records, deadline) = (open.id, open.records, open.deadline);
         let (model, kernel) = (open.model.clone(), open.kernel.clone());
         let why = open.why.clone();
+        let about = About {
+            continued_by: std::mem::take(&mut open.continued_by),
+            ..About::default()
+        };
+        let about = (!about.is_empty()).then(|| Box::new(about));
+        open.completion.about.clone_from(&about);
+        let keep = open.keep.take();
         let (mut outcome, content, ending) = match called {
             Ok(Completion { outcome, pieces }) => {
                 self.delivered_bytes += pieces.iter().map(bytes).sum::<u64>();
@@ -200,15 +256,22 @@ impl Running {
             outcome.usage.output_tokens = settled.tokens.output;
         }
         match (outcome, error) {
-            (Some(outcome), _) => Ok(Completed {
-                decision_id: id,
-                model: model.id().clone(),
-                plugin: model.plugin.clone(),
-                why,
-                content,
-                outcome,
-                cost_micro: settled.cost_micro,
-            }),
+            (Some(outcome), _) => {
+                let completed = Completed {
+                    decision_id: id,
+                    model: model.id().clone(),
+                    plugin: model.plugin.clone(),
+                    why,
+                    content,
+                    outcome,
+                    cost_micro: settled.cost_micro,
+                    about,
+                };
+                if let Some(keep) = keep {
+                    keep.put(&kernel, &completed);
+                }
+                Ok(completed)
+            }
             (None, Some(error)) => Err(CompleteError::Plugin {
                 model: model.id().to_string(),
                 error,
@@ -241,6 +304,13 @@ struct Settled {
 }
 
 impl Dispatched {
+    /// Notes whose words go out now, where it is no longer the first one's.
+    fn credit(&mut self) {
+        if self.flight.is_continued() && self.continued_by.last() != Some(&self.model.key) {
+            self.continued_by.push(self.model.key.clone());
+        }
+    }
+
     /// Settles and records. Does not wait for the disk.
     fn settle(
         mut self: Box<Self>,
@@ -306,6 +376,7 @@ impl Dispatched {
 
         let inner = &*self.kernel.inner;
         inner.counting.completion(completion);
+        telemetry::tell(self.id, completion);
         let cost_micro = completion.cost_micro;
         self.record.details.completion = Some(self.completion);
         let mut commit = Commit::new().event(self.record.event(self.id));

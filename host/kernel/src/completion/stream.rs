@@ -3,7 +3,11 @@
 //! The guest runs when the reader asks for the next piece, in the reader's task: a slow reader slows the guest down, and a
 //! reader that goes takes the guest, its connection and its instance along. There is no task to cancel and nothing that
 //! could run on without anyone waiting for it.
+//!
+//! Where a model breaks off in the middle and others may answer too, the next one writes on; where none can, the stream
+//! ends with the failure, so that a part never looks like the whole.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -22,7 +26,8 @@ use super::flight::Next;
 use super::others::Others;
 use super::run::within;
 use super::running::Running;
-use super::{CompleteError, Completed};
+use super::{CompleteError, Completed, Message};
+use crate::{Actor, Kernel};
 
 /// Pieces that the guest may be ahead of the reader: what arrives in one packet goes out in one.
 const AHEAD: usize = 64;
@@ -47,18 +52,43 @@ pub struct AnswerStream {
     pieces: mpsc::Receiver<Delta>,
     /// Read ahead, to know that there is an answer.
     first: Option<Piece>,
+    /// What another model is asked with, where one could write on.
+    rest: Option<Box<Rest>>,
 }
 
-/// `Answering => Emptying => Recording => Done`.
+/// What another model is asked with.
+struct Rest {
+    kernel: Kernel,
+    actor: Actor,
+    /// As the rules judge it.
+    input: String,
+    at_ms: u64,
+    request: Request,
+    deadline: Option<Instant>,
+}
+
+/// `Answering => Emptying => (Moving => Answering | Moving =>) Recording => Done`, or `Given => Done`.
 enum State {
     /// The guest is at work.
     Answering(Guest, Running),
     /// The guest has returned; what it sent before is still to go out.
     Emptying(Result<Completion, CallError>, Running),
+    /// It broke off, and another model is found to write on.
+    Moving(Pin<Box<dyn Future<Output = Moved> + Send>>),
+    /// There was an answer before there was a stream.
+    Given(VecDeque<Delta>, Option<Box<Completed>>),
     /// The record is being written.
     Recording(Pin<Box<dyn Future<Output = Result<Completed, CompleteError>> + Send>>),
     /// Over.
     Done,
+}
+
+/// How it goes on where a model broke off.
+enum Moved {
+    /// Another one writes on.
+    On(Guest, mpsc::Receiver<Delta>, Running, Box<Rest>),
+    /// Nobody does.
+    Over(CallError, Running),
 }
 
 type Guest = Pin<Box<dyn Future<Output = Result<Completion, CallError>> + Send>>;
@@ -111,7 +141,17 @@ impl AnswerStream {
                     continue;
                 }
             };
-            running.deliver(&delta);
+            let delta = running.deliver(delta);
+            let rest = (!others.input.is_empty()).then(|| {
+                Box::new(Rest {
+                    kernel: others.kernel.clone(),
+                    actor: others.actor.clone(),
+                    input: others.input.to_owned(),
+                    at_ms: others.at_ms,
+                    request: request.clone(),
+                    deadline,
+                })
+            });
             return Ok(Self {
                 decision_id,
                 model: model.id().clone(),
@@ -121,7 +161,8 @@ impl AnswerStream {
                     Some(returned) => State::Emptying(returned, running),
                 },
                 pieces,
-                first: Some(Piece::Delta(delta)),
+                first: delta.map(Piece::Delta),
+                rest,
             });
         }
     }
@@ -141,7 +182,22 @@ impl AnswerStream {
             state: State::Done,
             pieces: mpsc::channel(1).1,
             first: Some(Piece::End(end)),
+            rest: None,
         })
+    }
+
+    /// An answer that is there already and on record, as a stream.
+    pub(super) fn given(mut completed: Completed) -> Self {
+        let pieces = std::mem::take(&mut completed.content).into();
+        Self {
+            decision_id: completed.decision_id,
+            model: completed.model.clone(),
+            why: completed.why.clone(),
+            state: State::Given(pieces, Some(Box::new(completed))),
+            pieces: mpsc::channel(1).1,
+            first: None,
+            rest: None,
+        }
     }
 
     /// The decision that let it happen, for `explain`. Its record is complete when the stream has ended.
@@ -164,18 +220,20 @@ impl AnswerStream {
             match &mut self.state {
                 State::Answering(guest, running) => {
                     if let Poll::Ready(Some(delta)) = self.pieces.poll_recv(context) {
-                        running.deliver(&delta);
-                        return Poll::Ready(Some(Piece::Delta(delta)));
+                        match running.deliver(delta) {
+                            Some(delta) => return Poll::Ready(Some(Piece::Delta(delta))),
+                            None => continue,
+                        }
                     }
                     let Poll::Ready(returned) = guest.as_mut().poll(context) else {
                         // The guest may have sent something just now.
-                        return match self.pieces.poll_recv(context) {
-                            Poll::Ready(Some(delta)) => {
-                                running.deliver(&delta);
-                                Poll::Ready(Some(Piece::Delta(delta)))
-                            }
-                            _ => Poll::Pending,
-                        };
+                        match self.pieces.poll_recv(context) {
+                            Poll::Ready(Some(delta)) => match running.deliver(delta) {
+                                Some(delta) => return Poll::Ready(Some(Piece::Delta(delta))),
+                                None => continue,
+                            },
+                            _ => return Poll::Pending,
+                        }
                     };
                     let State::Answering(_, running) =
                         std::mem::replace(&mut self.state, State::Done)
@@ -186,25 +244,95 @@ impl AnswerStream {
                 }
                 State::Emptying(_, running) => {
                     if let Ok(delta) = self.pieces.try_recv() {
-                        running.deliver(&delta);
-                        return Poll::Ready(Some(Piece::Delta(delta)));
+                        match running.deliver(delta) {
+                            Some(delta) => return Poll::Ready(Some(Piece::Delta(delta))),
+                            None => continue,
+                        }
                     }
-                    let State::Emptying(returned, running) =
+                    let State::Emptying(returned, mut running) =
                         std::mem::replace(&mut self.state, State::Done)
                     else {
                         return Poll::Ready(None);
                     };
-                    self.state = State::Recording(Box::pin(running.end(returned)));
+                    let rest = self.rest.take();
+                    let is_over = rest.is_none() || running.landed(&returned);
+                    let tail = running.take_tail();
+                    self.state = match rest {
+                        Some(rest) if !is_over => {
+                            State::Moving(Box::pin(go_on(running, rest, returned)))
+                        }
+                        _ => State::Recording(Box::pin(running.end(returned))),
+                    };
+                    if let Some(tail) = tail {
+                        return Poll::Ready(Some(Piece::Delta(tail)));
+                    }
+                }
+                State::Moving(moving) => {
+                    self.state = match ready!(moving.as_mut().poll(context)) {
+                        Moved::On(guest, pieces, running, rest) => {
+                            (self.pieces, self.rest) = (pieces, Some(rest));
+                            State::Answering(guest, running)
+                        }
+                        Moved::Over(error, running) => {
+                            State::Recording(Box::pin(running.end(Err(error))))
+                        }
+                    };
                 }
                 State::Recording(record) => {
                     let ended = ready!(record.as_mut().poll(context));
                     self.state = State::Done;
                     return Poll::Ready(Some(ended.map_or_else(Piece::Failed, Piece::End)));
                 }
+                State::Given(pieces, completed) => {
+                    if let Some(delta) = pieces.pop_front() {
+                        return Poll::Ready(Some(Piece::Delta(delta)));
+                    }
+                    return Poll::Ready(completed.take().map(|completed| Piece::End(*completed)));
+                }
                 State::Done => return Poll::Ready(None),
             }
         }
     }
+}
+
+/// Finds a model to write on where one broke off, and begins its call.
+async fn go_on(
+    mut running: Running,
+    rest: Box<Rest>,
+    returned: Result<Completion, CallError>,
+) -> Moved {
+    let others = Others {
+        kernel: &rest.kernel,
+        actor: &rest.actor,
+        input: &rest.input,
+        at_ms: rest.at_ms,
+    };
+    others.judge(&mut running).await;
+    let model = match running.next().await {
+        Next::Call(model, _) => model,
+        // A call that ended well and added nothing is no end either.
+        Next::Nobody(why) => return Moved::Over(returned.err().unwrap_or(why), running),
+    };
+    let mut request = rest.request.clone();
+    request.model.clone_from(&model.info.id);
+    if let Some(continuation) = running.take_continuation() {
+        let sent = Message::text("assistant", &continuation.sent);
+        let asked = Message::text("user", &continuation.instruction);
+        request
+            .messages
+            .extend([sent.into_wire(), asked.into_wire()]);
+    }
+    let (sender, pieces) = mpsc::channel(AHEAD);
+    let left = rest
+        .deadline
+        .map(|at| at.saturating_duration_since(Instant::now()));
+    let adapter = model.adapter.clone();
+    let guest: Guest = Box::pin(async move {
+        adapter
+            .complete(&request, Reply::Stream(sender), left)
+            .await
+    });
+    Moved::On(guest, pieces, running, rest)
 }
 
 /// What is first seen of a guest.
@@ -250,6 +378,8 @@ impl fmt::Debug for AnswerStream {
         let state = match self.state {
             State::Answering(..) => "answering",
             State::Emptying(..) => "emptying",
+            State::Moving(_) => "moving",
+            State::Given(..) => "given",
             State::Recording(_) => "recording",
             State::Done => "done",
         };

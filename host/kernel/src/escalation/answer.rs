@@ -142,10 +142,13 @@ impl Kernel {
             return Err(DecideError::Invalid(why));
         }
         let decider = Decider::new(&actor.id, &actor.roles);
-        self.inner
+        let decided = self
+            .inner
             .inbox
-            .decide(item, &decider, answer, note, seen_digest)
-            .await
+            .decide(item, &decider, answer.clone(), note, seen_digest)
+            .await?;
+        self.learn_from(&decided, actor, &answer).await;
+        Ok(decided)
     }
 
     /// Adds to an escalated decision how it stands with the people who were asked.

@@ -2,6 +2,7 @@
 
 mod answer;
 mod raise;
+pub(crate) mod settled;
 mod strange;
 
 pub use answer::{HumanAnswer, HumanState, ItemAnswer};

@@ -74,7 +74,7 @@ impl Chosen {
 }
 
 impl Routing {
-    fn new(mut decision: Decision) -> Self {
+    pub(crate) fn new(mut decision: Decision) -> Self {
         let why = decision.why();
         let chosen = decision.model().cloned();
         let all = decision.candidates.len();
@@ -111,7 +111,10 @@ impl Models {
         let index = self.current(&runtime.current());
         let name = &*choice.request.model;
         let named = index.find(name).filter(|_| !index.is_alias(name));
-        let is_simple = |model: &Arc<ModelEntry>| choice.request.wants.is_none() && model.is_free;
+        // Vectors are asked of few models, so it is always looked whether the named one has them.
+        let is_simple = |model: &Arc<ModelEntry>| {
+            choice.request.wants.is_none() && model.is_free && !choice.request.embeddings
+        };
         if let Some(model) = named.filter(is_simple) {
             return Ok(Chosen {
                 model,
@@ -157,7 +160,7 @@ impl Models {
             tools: prompt.tools,
             json_schema: request.response_schema.is_some(),
             stream: choice.stream,
-            embeddings: false,
+            embeddings: request.embeddings,
             other_bytes: prompt.other_bytes,
             max_output_tokens: request.max_output_tokens,
             wants: request.wants.as_ref(),

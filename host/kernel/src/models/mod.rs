@@ -8,13 +8,15 @@ mod entry;
 mod index;
 mod prompt;
 mod refresh;
+mod together;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use polity_dispatch::cache::{Cache, CachePolicy};
 use polity_ledger::Clock;
-use polity_router::{Catalogue, Overlay, Policy, Router};
+use polity_router::{CacheSpec, Catalogue, Overlay, Policy, Router};
 use polity_runtime::registry::{Generation, Runtime};
 
 pub use choice::Routing;
@@ -23,6 +25,7 @@ pub use entry::ModelEntry;
 use index::Index;
 pub use refresh::AdapterProblem;
 use refresh::Lists;
+pub(crate) use together::Arrangement;
 
 /// The models of all adapters.
 pub(crate) struct Models {
@@ -31,6 +34,8 @@ pub(crate) struct Models {
     /// What the company says of its models.
     overlay: ArcSwap<Overlay>,
     router: Router,
+    /// Answers that are kept.
+    cache: ArcSwap<Cache>,
     lists: Mutex<Lists>,
     /// Held while providers are asked, so that many who ask at once cause one question.
     asking: tokio::sync::Mutex<()>,
@@ -45,6 +50,7 @@ impl Models {
         Self {
             clock,
             index: ArcSwap::default(),
+            cache: ArcSwap::from_pointee(cache_of(overlay.cache)),
             overlay: ArcSwap::from_pointee(overlay),
             router,
             lists: Mutex::default(),
@@ -63,7 +69,21 @@ impl Models {
             // It was checked when the document was read.
             tracing::error!(%error, "the router's policy stays as it was");
         }
+        let before = self.cache_spec();
+        if overlay.cache != before {
+            self.cache.store(Arc::new(cache_of(overlay.cache)));
+        }
         self.overlay.store(Arc::new(overlay));
+    }
+
+    /// Whether answers are kept, for whom and for how long.
+    pub(crate) fn cache_spec(&self) -> CacheSpec {
+        self.overlay.load().cache
+    }
+
+    /// Answers that are kept.
+    pub(crate) fn cache(&self) -> Arc<Cache> {
+        self.cache.load_full()
     }
 
     /// All models, by id. Adapters whose lists are older than half a minute are asked again.
@@ -126,4 +146,12 @@ impl Models {
         }
         self.rebuild(&runtime.current());
     }
+}
+
+fn cache_of(spec: CacheSpec) -> Cache {
+    Cache::new(CachePolicy {
+        ttl_ms: spec.ttl_ms,
+        max_bytes: usize::try_from(spec.max_bytes).unwrap_or(usize::MAX),
+        ..CachePolicy::default()
+    })
 }

@@ -1,5 +1,6 @@
 //! The whole story of a decision, for people.
 
+mod about;
 mod line;
 mod words;
 

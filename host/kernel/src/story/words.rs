@@ -177,6 +177,9 @@ impl Story {
         for attempt in &completion.attempts {
             fact(f, "tried", tried(attempt))?;
         }
+        if let Some(about) = &completion.about {
+            self.about(f, about)?;
+        }
         let end = match (&completion.finish, &completion.error) {
             (Some(finish), _) => format!("{} ({})", completion.status, line(finish)),
             (None, Some(error)) => format!(

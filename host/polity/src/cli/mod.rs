@@ -12,6 +12,7 @@ mod chat;
 mod completions;
 mod confirm;
 mod console;
+mod cost;
 mod db;
 mod decide;
 mod decisions;
@@ -38,6 +39,7 @@ mod progress;
 mod reload;
 mod report;
 mod route;
+mod router;
 mod run;
 mod sse;
 mod status;
@@ -119,6 +121,8 @@ enum Command {
     Chat(chat::ChatArgs),
     Models(models::ModelsArgs),
     Route(route::RouteArgs),
+    Router(router::RouterArgs),
+    Cost(cost::CostArgs),
     Act(act::ActArgs),
     Db(db::DbArgs),
     Decisions(decisions::DecisionsArgs),
@@ -192,6 +196,8 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Report> {
         Command::Chat(args) => wait(chat::run(&args, context)),
         Command::Models(args) => wait(models::run(&args, context)),
         Command::Route(args) => wait(route::run(&args, context)),
+        Command::Router(args) => wait(router::run(&args, context)),
+        Command::Cost(args) => wait(cost::run(&args, context)),
         Command::Act(args) => wait(act::run(&args, context)),
         Command::Db(args) => wait(db::run(&args, context)),
         Command::Decisions(args) => wait(decisions::run(&args, context)),

@@ -14,11 +14,13 @@ use utoipa::openapi::{
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::anthropic::messages;
 use super::api::{
     actions, constitution, decisions, halts, inbox, ledger, links, plugins, protocols, records,
-    route, tokens, workflows,
+    route, router, tokens, workflows,
 };
-use super::openai::{chat, models};
+use super::openai::{chat, embeddings, models};
+use super::responses::create;
 use super::{App, health, metrics};
 
 /// The groups of routes, in the order in which a reader needs them.
@@ -26,6 +28,10 @@ const TAGS: [(&str, &str); 13] = [
     (
         "openai",
         "OpenAI's API: existing clients work with a changed base URL.",
+    ),
+    (
+        "anthropic",
+        "Anthropic's API: existing clients work with a changed base URL.",
     ),
     (
         "actions",
@@ -63,6 +69,9 @@ const TAGS: [(&str, &str); 13] = [
 pub(super) fn routes() -> (Router<App>, OpenApi) {
     OpenApiRouter::with_openapi(outline())
         .routes(routes!(chat::create_chat_completion))
+        .routes(routes!(create::create_response))
+        .routes(routes!(embeddings::create_embeddings))
+        .routes(routes!(messages::create_message))
         .routes(routes!(models::list_models))
         .routes(routes!(models::get_model))
         .routes(routes!(models::get_model_of_plugin))
@@ -73,6 +82,9 @@ pub(super) fn routes() -> (Router<App>, OpenApi) {
         .routes(routes!(decisions::replay_decision))
         .routes(routes!(route::route_request))
         .routes(routes!(route::give_feedback))
+        .routes(routes!(router::read_costs))
+        .routes(routes!(router::read_router))
+        .routes(routes!(router::train_router))
         .routes(routes!(inbox::list_items))
         .routes(routes!(inbox::get_item))
         .routes(routes!(inbox::decide_item))
@@ -147,7 +159,7 @@ fn outline() -> OpenApi {
                 .version(env!("CARGO_PKG_VERSION"))
                 .description(Some(
                     "The operating system of an AI-native company. Errors under `/api` are RFC 9457 problems, those under \
-                     `/v1` have OpenAI's form; both carry stable codes. Money is in micro-units of the charter's currency, \
+                     `/v1` have OpenAI's form, or Anthropic's for its messages; all carry stable codes. Money is in micro-units of the charter's currency, \
                      time in milliseconds since the epoch.",
                 ))
                 .license(Some(License::new("Apache-2.0"))),
@@ -228,7 +240,9 @@ mod tests {
                 let content = response["content"]
                     .as_object()
                     .unwrap_or_else(|| panic!("{place} has no content"));
-                let (kind, schema) = if path.starts_with("/v1/") {
+                let (kind, schema) = if path == "/v1/messages" {
+                    ("application/json", "#/components/schemas/AnthropicError")
+                } else if path.starts_with("/v1/") {
                     ("application/json", "#/components/schemas/OpenAiError")
                 } else {
                     ("application/problem+json", "#/components/schemas/Problem")

@@ -127,12 +127,15 @@ pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Response {
 #[derive(Clone, Copy)]
 enum Shape {
     OpenAi,
+    Anthropic,
     Problem,
 }
 
 impl Shape {
     fn of(uri: &Uri) -> Self {
-        if uri.path().starts_with("/v1/") {
+        if uri.path().starts_with("/v1/messages") {
+            Self::Anthropic
+        } else if uri.path().starts_with("/v1/") {
             Self::OpenAi
         } else {
             Self::Problem
@@ -142,6 +145,7 @@ impl Shape {
     fn tell(self, fault: Fault) -> Response {
         match self {
             Self::OpenAi => fault.into_openai(),
+            Self::Anthropic => fault.into_anthropic(),
             Self::Problem => fault.into_response(),
         }
     }

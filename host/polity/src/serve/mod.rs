@@ -3,11 +3,14 @@
 //! It composes and decides nothing: who may do what is the charter's to say, what may happen the rules', and every answer
 //! is the kernel's, put into the shape that its caller expects.
 
+mod answer;
+mod anthropic;
 mod api;
 mod auth;
 mod body;
 mod connections;
 mod document;
+mod failure;
 mod fault;
 mod front;
 mod headers;
@@ -16,6 +19,9 @@ mod hosts;
 mod json;
 mod metrics;
 mod openai;
+mod responses;
+mod stream;
+mod wishes;
 
 use std::io;
 use std::net::SocketAddr;

@@ -7,6 +7,7 @@ mod abilities;
 mod model;
 mod overlay;
 mod problem;
+mod together;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,6 +16,10 @@ pub use abilities::{Abilities, Ability};
 pub use model::{Latency, Model, NeverFor, Price, Reported};
 pub use overlay::{MODELS_SCHEMA, ModelOverlay, Overlay};
 pub use problem::{Notice, OverlayProblem, OverlayProblems};
+pub use together::{
+    CacheSharing, CacheSpec, CascadeSpec, CascadeStepSpec, CheckSpec, Comparing, CouncilSpec,
+    Deciding, Otherwise, UncheckedSpec,
+};
 
 use crate::near::{near, question};
 
@@ -101,15 +106,14 @@ impl Catalogue {
             notices.push(catalogue.notice(format!("/models/{}", problem::escaped(name)), name));
         }
         let mut aliases = HashMap::new();
-        for (alias, targets) in &overlay.aliases {
+        for (alias, targets) in overlay.groups() {
             let mut members = Vec::new();
-            for (at, target) in targets.iter().enumerate() {
-                match catalogue.names.get(target.as_str()) {
+            for (at, target) in targets.into_iter().enumerate() {
+                match catalogue.names.get(target) {
                     Some(index) if !members.contains(index) => members.push(*index),
                     Some(_) => {}
                     None => notices.push(
-                        catalogue
-                            .notice(format!("/aliases/{}/{at}", problem::escaped(alias)), target),
+                        catalogue.notice(format!("{}/{at}", overlay.place_of(&alias)), target),
                     ),
                 }
             }

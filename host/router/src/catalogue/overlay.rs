@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::abilities::Abilities;
 use super::model::{Latency, NeverFor, Price};
 use super::problem::{OverlayProblem, OverlayProblems, escaped};
+use super::together::{CacheSpec, CascadeSpec, CouncilSpec};
 use crate::near::near;
 use crate::policy::Policy;
 
@@ -38,6 +39,15 @@ pub struct Overlay {
     /// How requests are routed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Policy>,
+    /// Models that answer together and decide, by the name behind `council/`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub councils: BTreeMap<String, CouncilSpec>,
+    /// Models that are asked one after the other until an answer passes, by the name that requests use.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cascades: BTreeMap<String, CascadeSpec>,
+    /// Whether answers are kept.
+    #[serde(default)]
+    pub cache: CacheSpec,
 }
 
 /// What the company says of one model; what is absent stays as the adapter reports it.
@@ -84,7 +94,12 @@ impl Overlay {
         if problems.is_empty() {
             match serde_json::from_value::<Self>(value) {
                 Ok(overlay) => match overlay.policy.as_ref().map_or(Ok(()), Policy::check) {
-                    Ok(()) => return Ok(overlay),
+                    Ok(()) => {
+                        problems = overlay.check_together();
+                        if problems.is_empty() {
+                            return Ok(overlay);
+                        }
+                    }
                     Err(error) => problems.push(OverlayProblem {
                         pointer: format!("/policy/{}", error.field.replace('.', "/")),
                         message: error.to_string(),

@@ -12,6 +12,7 @@ pub(crate) mod plugins;
 pub(super) mod protocols;
 pub(super) mod records;
 pub(super) mod route;
+pub(super) mod router;
 mod schema;
 pub(super) mod tokens;
 pub(super) mod workflows;

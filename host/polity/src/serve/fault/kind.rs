@@ -280,7 +280,6 @@ impl Kind {
         StatusCode::from_u16(self.row().0).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    #[cfg(test)]
     pub(crate) const fn code(self) -> &'static str {
         self.row().1
     }

@@ -3,6 +3,7 @@
 //! There is one catalogue of faults and two ways to write one: RFC 9457 problems under `/api`, OpenAI's error object
 //! under `/v1`. A fault's code is stable; its sentence is not.
 
+mod anthropic;
 mod kind;
 mod shape;
 
@@ -13,6 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub(crate) use anthropic::AnthropicError;
 pub(crate) use kind::Kind;
 pub(crate) use shape::{OpenAiError, Pointed, Problem};
 
@@ -72,6 +74,13 @@ impl Fault {
     pub(crate) fn internal(cause: impl std::fmt::Display) -> Self {
         tracing::error!(%cause, "a request failed");
         Self::new(Kind::Internal, format!("{cause}"))
+    }
+
+    /// The same kind of fault in other words.
+    #[must_use]
+    pub(crate) fn saying(mut self, detail: String) -> Self {
+        self.detail = detail.into();
+        self
     }
 
     #[must_use]

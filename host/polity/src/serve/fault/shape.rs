@@ -140,7 +140,7 @@ impl IntoResponse for Fault {
     }
 }
 
-fn respond(
+pub(super) fn respond(
     kind: Kind,
     body: &impl Serialize,
     content_type: &'static str,

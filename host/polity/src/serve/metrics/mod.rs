@@ -80,6 +80,7 @@ fn write(page: &mut Exposition, counters: &Counters, currency: &str) {
     )
     .sample(&[], counters.unknown_models);
     write_completions(page, &counters.completions, currency);
+    write_cache(page, counters);
     write_plugins(page, &counters.plugins);
     page.family(
         "polity_inbox_pending",
@@ -147,6 +148,27 @@ fn write_completions(page: &mut Exposition, completions: &[CompletionCount], cur
         );
     }
     let mut family = page.family(
+        "gen_ai_client_operation_time_to_first_chunk_seconds",
+        Type::Histogram,
+        "Time of a streamed completion from request to first piece.",
+    );
+    for count in completions
+        .iter()
+        .filter(|count| count.first_piece.count > 0)
+    {
+        let buckets = count
+            .first_piece
+            .cumulative()
+            .map(|(bound_us, count)| (seconds(bound_us), count));
+        let status = name(&count.status);
+        family.histogram(
+            &labels(count, &[("status", &status)]),
+            buckets,
+            count.first_piece.count,
+            seconds(count.first_piece.sum_us),
+        );
+    }
+    let mut family = page.family(
         "gen_ai_client_token_usage",
         Type::Summary,
         "Tokens of prompts and answers.",
@@ -194,6 +216,30 @@ fn write_completions(page: &mut Exposition, completions: &[CompletionCount], cur
         ];
         family.sample(&labels, micro(count.cost_micro));
     }
+}
+
+fn write_cache(page: &mut Exposition, counters: &Counters) {
+    let cache = counters.cache;
+    let mut requests = page.family(
+        "polity_cache_requests_total",
+        Type::Counter,
+        "Requests that the cache of answers was asked for, by whether it had the answer.",
+    );
+    requests
+        .sample(&[("result", "hit")], cache.hits)
+        .sample(&[("result", "miss")], cache.misses);
+    page.family(
+        "polity_cache_bytes",
+        Type::Gauge,
+        "Bytes that the cache of answers holds.",
+    )
+    .sample(&[], cache.bytes);
+    page.family(
+        "polity_cache_avoided_cost_total",
+        Type::Counter,
+        "What the answers from the cache would have cost, in units of the charter's currency.",
+    )
+    .sample(&[], micro(cache.avoided_micro));
 }
 
 /// The labels that the conventions ask for, and what tells this sample from its siblings.

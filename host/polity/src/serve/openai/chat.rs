@@ -1,21 +1,19 @@
 //! `POST /v1/chat/completions`.
 
-use std::time::Duration;
-
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::HeaderMap;
 use polity_constitution::Permission;
-use polity_kernel::{Answer, Wants};
+use polity_kernel::Answer;
 
+use super::chunk::Chunks;
 use super::request::{self, ChatRequest};
 use super::schema::{ChatBody, ChatCompletion};
-use super::{failure, stream, whole};
+use super::whole;
 use crate::serve::App;
 use crate::serve::auth::{authenticate, require};
 use crate::serve::body;
 use crate::serve::fault::{Fault, OpenAiError};
-use crate::serve::headers;
+use crate::serve::{failure, stream, wishes};
 
 /// Ask a model
 ///
@@ -35,6 +33,7 @@ use crate::serve::headers;
         ("x-polity-task" = Option<String>, Header, nullable = false, description = "What kind of request it is."),
         ("x-polity-region" = Option<String>, Header, nullable = false, description = "Where the data must stay."),
         ("x-polity-local-only" = Option<bool>, Header, nullable = false, description = "Whether nothing may leave the company's own machines."),
+        ("x-polity-cache" = Option<bool>, Header, nullable = false, description = "Whether an answer that was given before will do, and whether this one is kept."),
     ),
     responses(
         (status = 200, description = "The answer; with `stream`, server-sent events of `chat.completion.chunk` objects that end with `data: [DONE]`. A stream that breaks ends with `data: {\"error\": …}` instead.", headers(
@@ -64,7 +63,6 @@ async fn complete(app: &App, request: Request) -> Result<Response, Fault> {
     let (head, body) = request.into_parts();
     let actor = authenticate(&app.kernel, &head.headers)?;
     require(&actor, Permission::CompletionsCreate)?;
-    let deadline = deadline(&head.headers)?;
     let ChatRequest {
         mut completion,
         stream,
@@ -73,13 +71,7 @@ async fn complete(app: &App, request: Request) -> Result<Response, Fault> {
         let body = body::read(&head.headers, body, body::CONVERSATION).await?;
         request::parse(&body)?
     };
-    wants(&head.headers, &mut completion.wants)?;
-    let wanted = completion
-        .wants
-        .as_ref()
-        .and_then(|wants| wants.deadline_ms);
-    let wanted = wanted.map(Duration::from_millis);
-    completion.deadline = deadline.into_iter().chain(wanted).min();
+    completion.deadline = wishes::take(&head.headers, &mut completion.wants)?;
     let created = app.now_ms() / 1000;
     match app
         .kernel
@@ -89,58 +81,9 @@ async fn complete(app: &App, request: Request) -> Result<Response, Fault> {
     {
         Answer::Whole(completed) => Ok(whole::respond(&completed, created)),
         Answer::Stream(pieces) => {
-            let opening = stream::Opening {
-                created,
-                include_usage,
-            };
-            stream::respond(pieces, opening).await
+            let format =
+                |decision, model: &str| Chunks::new(decision, created, model, include_usage);
+            stream::respond(pieces, format).await
         }
     }
-}
-
-/// Adds what the headers want of the answer to what the body wants of it.
-fn wants(headers: &HeaderMap, wants: &mut Option<Wants>) -> Result<(), Fault> {
-    for (name, value) in headers {
-        let is_ours = name.as_str().starts_with("x-polity-");
-        if !is_ours || *name == headers::TIMEOUT {
-            continue;
-        }
-        let value = value.to_str().map_err(|_| {
-            Fault::at(
-                "",
-                format!("the header {name} holds more than printable ASCII"),
-            )
-        })?;
-        wants
-            .get_or_insert_default()
-            .header(name.as_str(), value)
-            .map_err(|error| Fault::at("", error.to_string()))?;
-    }
-    if let Some(wants) = wants {
-        wants
-            .check()
-            .map_err(|error| Fault::at("/polity", error.to_string()))?;
-    }
-    Ok(())
-}
-
-fn deadline(headers: &HeaderMap) -> Result<Option<Duration>, Fault> {
-    let Some(value) = headers.get(headers::TIMEOUT) else {
-        return Ok(None);
-    };
-    let ms = value
-        .to_str()
-        .ok()
-        .and_then(|text| text.parse::<u32>().ok())
-        .filter(|ms| *ms > 0);
-    ms.map(|ms| Some(Duration::from_millis(ms.into())))
-        .ok_or_else(|| {
-            Fault::at(
-                "",
-                format!(
-                    "the header {} is a number of milliseconds from 1 up",
-                    headers::TIMEOUT
-                ),
-            )
-        })
 }

@@ -4,14 +4,15 @@
 //! made once for each answer, and a piece costs its own text and two copies.
 
 use bytes::{BufMut, BytesMut};
-use polity_runtime::plugin::Outcome;
+use polity_kernel::{About, Completed};
 use polity_runtime::{Delta, Usage};
 use uuid::Uuid;
 
-use crate::serve::fault::OpenAiError;
+use crate::serve::fault::Fault;
+use crate::serve::stream::Format;
 
 /// Writes the events of one answer.
-pub(super) struct Chunks {
+pub(crate) struct Chunks {
     /// `data: {"id":…,"choices":[`.
     head: String,
     /// `]}\n\n`, or with `"usage":null` where the caller wants usage at the end.
@@ -20,7 +21,7 @@ pub(super) struct Chunks {
 }
 
 impl Chunks {
-    pub(super) fn new(id: Uuid, created: u64, model: &str, include_usage: bool) -> Self {
+    pub(crate) fn new(id: Uuid, created: u64, model: &str, include_usage: bool) -> Self {
         let mut head = String::with_capacity(192);
         head.push_str("data: ");
         open(&mut head, "chat.completion.chunk", id, created, model);
@@ -35,17 +36,18 @@ impl Chunks {
             include_usage,
         }
     }
+}
 
+impl Format for Chunks {
     /// The first event: who speaks.
-    pub(super) fn role(&self, out: &mut BytesMut) {
-        self.choice(out, "null", |out| {
+    fn begin(&mut self, out: &mut BytesMut) {
+        self.choice(out, "null", None, |out| {
             out.put_slice(br#""role":"assistant","content":"""#)
         });
     }
 
-    /// One piece.
-    pub(super) fn delta(&self, out: &mut BytesMut, delta: &Delta) {
-        self.choice(out, "null", |out| match delta {
+    fn delta(&mut self, out: &mut BytesMut, delta: &Delta) {
+        self.choice(out, "null", None, |out| match delta {
             Delta::Text(content) => {
                 out.put_slice(b"\"content\":");
                 text(out, content);
@@ -77,10 +79,11 @@ impl Chunks {
     }
 
     /// The last events: why it ended, what it used, and that it is all.
-    pub(super) fn end(&self, out: &mut BytesMut, outcome: &Outcome) {
+    fn end(&mut self, out: &mut BytesMut, completed: &Completed) {
+        let outcome = &completed.outcome;
         let mut finish = String::new();
         quote(&mut finish, &outcome.finish);
-        self.choice(out, &finish, |_| {});
+        self.choice(out, &finish, completed.about.as_deref(), |_| {});
         if self.include_usage {
             out.put_slice(self.head.as_bytes());
             out.put_slice(b"],\"usage\":");
@@ -91,21 +94,37 @@ impl Chunks {
     }
 
     /// The last event of an answer that broke: the error, and no word that this was all.
-    pub(super) fn error(out: &mut BytesMut, error: &OpenAiError) {
+    fn fail(&mut self, out: &mut BytesMut, fault: &Fault) {
         out.put_slice(b"data: ");
         // Its members are texts, so it always can be written.
-        let _ = serde_json::to_writer((&mut *out).writer(), error);
+        let _ = serde_json::to_writer((&mut *out).writer(), &fault.openai());
         out.put_slice(b"\n\n");
     }
+}
 
-    fn choice(&self, out: &mut BytesMut, finish: &str, delta: impl FnOnce(&mut BytesMut)) {
+impl Chunks {
+    fn choice(
+        &self,
+        out: &mut BytesMut,
+        finish: &str,
+        about: Option<&About>,
+        delta: impl FnOnce(&mut BytesMut),
+    ) {
         out.put_slice(self.head.as_bytes());
         out.put_slice(b"{\"index\":0,\"delta\":{");
         delta(out);
         out.put_slice(b"},\"logprobs\":null,\"finish_reason\":");
         out.put_slice(finish.as_bytes());
         out.put_slice(b"}");
-        out.put_slice(self.tail.as_bytes());
+        match about {
+            None => out.put_slice(self.tail.as_bytes()),
+            Some(about) => {
+                out.put_slice(b"],");
+                polity(out, about);
+                // Behind the bracket that is written already.
+                out.put_slice(self.tail.trim_start_matches(']').as_bytes());
+            }
+        }
     }
 }
 
@@ -120,6 +139,13 @@ pub(super) fn open(out: &mut String, object: &str, id: Uuid, created: u64, model
     out.push_str(",\"model\":");
     quote(out, model);
     out.push_str(",\"choices\":[");
+}
+
+/// How an answer came about: the member `polity`.
+pub(super) fn polity(out: &mut impl BufMut, about: &About) {
+    out.put_slice(b"\"polity\":");
+    // Its maps have texts for keys and its numbers are whole, so it always can be written.
+    let _ = serde_json::to_writer(out.writer(), about);
 }
 
 /// What an answer used.
@@ -151,14 +177,15 @@ fn quote(out: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use polity_runtime::ToolCall;
+    use polity_runtime::plugin::Outcome;
     use serde_json::{Value, json};
 
     use super::*;
 
-    fn events(include_usage: bool, write: impl FnOnce(&Chunks, &mut BytesMut)) -> Vec<String> {
+    fn events(include_usage: bool, write: impl FnOnce(&mut Chunks, &mut BytesMut)) -> Vec<String> {
         let mut out = BytesMut::new();
         write(
-            &Chunks::new(Uuid::nil(), 1_700_000_000, "m\"x", include_usage),
+            &mut Chunks::new(Uuid::nil(), 1_700_000_000, "m\"x", include_usage),
             &mut out,
         );
         let text = String::from_utf8(out.to_vec()).unwrap();
@@ -173,14 +200,48 @@ mod tests {
         serde_json::from_str(event).unwrap_or_else(|error| panic!("{error}: {event}"))
     }
 
-    fn outcome() -> Outcome {
-        Outcome {
-            finish: "stop".into(),
-            usage: Usage {
-                input_tokens: 7,
-                output_tokens: 5,
-                cached_tokens: 3,
+    fn completed() -> Completed {
+        Completed {
+            decision_id: Uuid::nil(),
+            model: "m".into(),
+            plugin: "p".into(),
+            why: None,
+            content: vec![],
+            outcome: Outcome {
+                finish: "stop".into(),
+                usage: Usage {
+                    input_tokens: 7,
+                    output_tokens: 5,
+                    cached_tokens: 3,
+                },
             },
+            cost_micro: 0,
+            about: None,
+        }
+    }
+
+    #[test]
+    fn how_an_answer_came_about_stands_in_its_last_chunk() {
+        for include_usage in [false, true] {
+            let cached = polity_kernel::Cached {
+                age_ms: 1,
+                avoided_micro: 2,
+            };
+            let about = About {
+                cached: Some(cached),
+                ..About::default()
+            };
+            let events = events(include_usage, |chunks, out| {
+                let completed = Completed {
+                    about: Some(Box::new(about)),
+                    ..completed()
+                };
+                chunks.end(out, &completed);
+            });
+            let last = json(&events[0]);
+            assert_eq!(last["polity"]["cached"]["avoided_micro"], 2);
+            assert_eq!(last["choices"][0]["finish_reason"], "stop");
+            assert_eq!(last.get("usage").is_some(), include_usage);
         }
     }
 
@@ -204,8 +265,8 @@ mod tests {
     #[test]
     fn the_role_comes_first_and_the_end_says_that_it_is_all() {
         let events = events(false, |chunks, out| {
-            chunks.role(out);
-            chunks.end(out, &outcome());
+            chunks.begin(out);
+            chunks.end(out, &completed());
         });
         assert_eq!(
             json(&events[0])["choices"][0]["delta"],
@@ -220,7 +281,7 @@ mod tests {
     fn usage_comes_in_a_chunk_of_its_own_and_is_null_before() {
         let events = events(true, |chunks, out| {
             chunks.delta(out, &Delta::Text("a".into()));
-            chunks.end(out, &outcome());
+            chunks.end(out, &completed());
         });
         assert_eq!(json(&events[0])["usage"], Value::Null);
         assert_eq!(json(&events[2])["choices"], json!([]));

@@ -5,10 +5,10 @@ use axum::response::{IntoResponse, Response};
 use polity_constitution::Permission;
 use polity_kernel::{CompleteError, ModelEntry};
 
-use super::failure;
 use super::schema::{Model, ModelList, ModelPolity};
 use crate::serve::App;
 use crate::serve::auth::Caller;
+use crate::serve::failure;
 use crate::serve::fault::{Fault, Kind, OpenAiError};
 
 /// List the models
@@ -110,13 +110,32 @@ async fn models(app: &App, caller: Result<Caller, Fault>) -> Result<Vec<Model>, 
     if app.is_draining() {
         return Err(Fault::new(Kind::Draining, "the host is about to end"));
     }
-    Ok(app
-        .kernel
-        .models()
-        .await
+    let models = app.kernel.models().await;
+    let together = app.kernel.arrangements().into_iter().map(several);
+    Ok(models
         .iter()
         .map(|entry| model(entry))
+        .chain(together)
         .collect())
+}
+
+/// A council or a cascade: what it takes and costs is its members' to say.
+fn several(name: String) -> Model {
+    Model {
+        id: name,
+        object: "model",
+        created: 0,
+        owned_by: "polity".to_owned(),
+        polity: ModelPolity {
+            context_tokens: 0,
+            max_output_tokens: 0,
+            abilities: vec!["chat".to_owned()],
+            input_price: 0,
+            output_price: 0,
+            region: None,
+            local: false,
+        },
+    }
 }
 
 fn model(entry: &ModelEntry) -> Model {

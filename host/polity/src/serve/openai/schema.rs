@@ -12,7 +12,7 @@ pub(crate) struct ChatBody {
     #[schema(example = "gpt-4o")]
     model: String,
     /// What else the answer must be like: `max_cost` in micro-units, `deadline_ms`, `min_quality` from 0 to 1,
-    /// `compliance`, `task`, `region`, `local_only`. The `x-polity-*` headers say the same, and the stricter holds.
+    /// `compliance`, `task`, `region`, `local_only`, `cache`. The `x-polity-*` headers say the same, and the stricter holds.
     #[schema(value_type = Option<Object>)]
     polity: Option<Value>,
     /// The conversation, oldest first.

@@ -1,62 +1,22 @@
 //! An answer in one piece.
 
-use axum::body::Body;
 use axum::response::Response;
-use http::HeaderValue;
-use http::header::CONTENT_TYPE;
 use polity_kernel::Completed;
-use polity_runtime::Delta;
 
 use super::chunk;
-use crate::serve::headers;
-
-/// A tool call put together from its pieces.
-#[derive(Default)]
-struct Call {
-    index: u32,
-    id: String,
-    name: String,
-    arguments: String,
-}
+use crate::serve::answer::{self, Call, Said};
 
 /// The response to a caller that did not ask for a stream.
 pub(super) fn respond(completed: &Completed, created: u64) -> Response {
-    let mut response = Response::new(Body::from(body(completed, created)));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers::set_decision(headers, completed.decision_id);
-    if let Ok(model) = HeaderValue::from_str(&completed.model) {
-        headers.insert(headers::MODEL, model);
-    }
-    headers::set_why(headers, completed.why.as_deref());
-    headers.insert(headers::COST, headers::cost(completed.cost_micro));
-    response
+    answer::respond(body(completed, created), completed)
 }
 
 fn body(completed: &Completed, created: u64) -> Vec<u8> {
-    let (mut content, mut thoughts, mut calls) = (String::new(), String::new(), Vec::<Call>::new());
-    for delta in &completed.content {
-        match delta {
-            Delta::Text(text) => content.push_str(text),
-            Delta::Thinking(text) => thoughts.push_str(text),
-            Delta::ToolCall(piece) => {
-                let at = calls
-                    .iter()
-                    .position(|call| call.index == piece.index)
-                    .unwrap_or_else(|| {
-                        calls.push(Call {
-                            index: piece.index,
-                            ..Call::default()
-                        });
-                        calls.len() - 1
-                    });
-                let call = &mut calls[at];
-                call.id.push_str(&piece.id);
-                call.name.push_str(&piece.name);
-                call.arguments.push_str(&piece.arguments);
-            }
-        }
-    }
+    let Said {
+        content,
+        thoughts,
+        calls,
+    } = Said::of(&completed.content);
     let mut head = String::with_capacity(192);
     chunk::open(
         &mut head,
@@ -79,13 +39,16 @@ fn body(completed: &Completed, created: u64) -> Vec<u8> {
         chunk::text(&mut out, &thoughts);
     }
     if !calls.is_empty() {
-        calls.sort_by_key(|call| call.index);
         write_calls(&mut out, &calls);
     }
     out.extend_from_slice(b"},\"logprobs\":null,\"finish_reason\":");
     chunk::text(&mut out, &completed.outcome.finish);
     out.extend_from_slice(b"}],\"usage\":");
     chunk::usage(&mut out, &completed.outcome.usage);
+    if let Some(about) = &completed.about {
+        out.push(b',');
+        chunk::polity(&mut out, about);
+    }
     out.push(b'}');
     out
 }
@@ -110,7 +73,7 @@ fn write_calls(out: &mut Vec<u8>, calls: &[Call]) {
 #[cfg(test)]
 mod tests {
     use polity_runtime::plugin::Outcome;
-    use polity_runtime::{ToolCall, Usage};
+    use polity_runtime::{Delta, ToolCall, Usage};
     use serde_json::{Value, json};
     use uuid::Uuid;
 
@@ -132,6 +95,7 @@ mod tests {
                 },
             },
             cost_micro: 12,
+            about: None,
         };
         serde_json::from_slice(&body(&completed, 1_700_000_000)).unwrap()
     }

@@ -1,4 +1,4 @@
-//! A completion that gave no answer, in the words of OpenAI's API.
+//! A completion that gave no answer, told to whoever asked for it.
 //!
 //! Clients retry by status: 429 and 5xx are tried again, other 4xx are not. So a status is chosen by what the caller can
 //! do, and not by whose fault it was: a provider that refuses *our* key is a 502 here and no 401, which would make every
@@ -9,7 +9,7 @@ use std::time::Duration;
 use polity_kernel::{CompleteError, Decision};
 use polity_runtime::failure::CallError;
 
-use crate::serve::fault::{Fault, Kind};
+use super::fault::{Fault, Kind};
 
 /// What the caller is told.
 pub(super) fn fault(error: CompleteError) -> Fault {
@@ -27,6 +27,13 @@ pub(super) fn fault(error: CompleteError) -> Fault {
         CompleteError::OverBudget { .. } => Fault::new(Kind::OverBudget, error.to_string()),
         CompleteError::Plugin { ref error, .. } => of_plugin(error),
         CompleteError::Deadline { .. } => Fault::new(Kind::Timeout, error.to_string()),
+        // What kept the first model from answering is what the caller can do something about.
+        CompleteError::NoAnswer {
+            detail,
+            cause: Some(cause),
+            ..
+        } => self::fault(*cause).saying(detail),
+        CompleteError::NoAnswer { .. } => Fault::new(Kind::Upstream, error.to_string()),
         // The caller's request was fine; what the rules made of it is the operator's to mend.
         CompleteError::Amendment { .. } => Fault::internal(error),
         CompleteError::Record(_) | CompleteError::Read(_) | CompleteError::Inbox(_) => {

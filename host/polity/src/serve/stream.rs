@@ -16,13 +16,13 @@ use futures_util::{Stream, StreamExt};
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http_body::Frame;
-use polity_kernel::{AnswerStream, Piece};
+use polity_kernel::{AnswerStream, Completed, Piece};
+use polity_runtime::Delta;
 use tokio::time::{Instant, Sleep, sleep_until};
+use uuid::Uuid;
 
-use super::chunk::Chunks;
-use super::failure;
-use crate::serve::fault::{Fault, Kind};
-use crate::serve::headers;
+use super::fault::{Fault, Kind};
+use super::{failure, headers};
 
 /// A frame this long leaves without looking for more.
 const FULL: usize = 16 << 10;
@@ -30,14 +30,26 @@ const FULL: usize = 16 << 10;
 /// Silence after which a comment shows proxies that the connection lives.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// What is known of an answer before its first piece.
-pub(super) struct Opening {
-    pub(super) created: u64,
-    pub(super) include_usage: bool,
+/// How the pieces of an answer are written on one surface.
+pub(super) trait Format {
+    /// What comes before the first piece.
+    fn begin(&mut self, out: &mut BytesMut);
+
+    /// One piece.
+    fn delta(&mut self, out: &mut BytesMut, delta: &Delta);
+
+    /// What comes after the last piece of an answer that has ended.
+    fn end(&mut self, out: &mut BytesMut, completed: &Completed);
+
+    /// What comes after the last piece of an answer that breaks off: never anything that looks like its end.
+    fn fail(&mut self, out: &mut BytesMut, fault: &Fault);
 }
 
 /// Waits for the first piece, so that what fails before it is told by a status, and streams from there.
-pub(super) async fn respond(mut pieces: AnswerStream, opening: Opening) -> Result<Response, Fault> {
+pub(super) async fn respond<F: Format + Send + Unpin + 'static>(
+    mut pieces: AnswerStream,
+    format: impl FnOnce(Uuid, &str) -> F,
+) -> Result<Response, Fault> {
     let first = match pieces.next().await {
         Some(Piece::Failed(error)) => return Err(failure::fault(error)),
         Some(piece) => piece,
@@ -45,16 +57,15 @@ pub(super) async fn respond(mut pieces: AnswerStream, opening: Opening) -> Resul
     };
     let (decision, model) = (pieces.decision_id(), pieces.model().clone());
     let why = pieces.why().map(str::to_owned);
-    let chunks = Chunks::new(decision, opening.created, &model, opening.include_usage);
     let mut events = Events {
         pieces,
-        chunks,
+        format: format(decision, &model),
         buffer: BytesMut::with_capacity(2048),
         has_ended: false,
         patience: SILENCE,
         silence: None,
     };
-    events.chunks.role(&mut events.buffer);
+    events.format.begin(&mut events.buffer);
     events.take(first);
     let mut response = Response::new(Body::new(events));
     let headers = response.headers_mut();
@@ -78,9 +89,9 @@ fn broken() -> Fault {
 }
 
 /// The body of the response.
-struct Events<P> {
+struct Events<P, F> {
     pieces: P,
-    chunks: Chunks,
+    format: F,
     buffer: BytesMut,
     has_ended: bool,
     /// How long a silence may be.
@@ -89,13 +100,13 @@ struct Events<P> {
     silence: Option<Pin<Box<Sleep>>>,
 }
 
-impl<P> Events<P> {
+impl<P, F: Format> Events<P, F> {
     fn take(&mut self, piece: Piece) {
         match piece {
-            Piece::Delta(delta) => self.chunks.delta(&mut self.buffer, &delta),
+            Piece::Delta(delta) => self.format.delta(&mut self.buffer, &delta),
             Piece::End(completed) => {
                 self.has_ended = true;
-                self.chunks.end(&mut self.buffer, &completed.outcome);
+                self.format.end(&mut self.buffer, &completed);
             }
             Piece::Failed(error) => self.fail(&failure::fault(error)),
         }
@@ -103,7 +114,7 @@ impl<P> Events<P> {
 
     fn fail(&mut self, fault: &Fault) {
         self.has_ended = true;
-        Chunks::error(&mut self.buffer, &fault.openai());
+        self.format.fail(&mut self.buffer, fault);
     }
 
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -117,7 +128,7 @@ impl<P> Events<P> {
     }
 }
 
-impl<P: Stream<Item = Piece> + Unpin> http_body::Body for Events<P> {
+impl<P: Stream<Item = Piece> + Unpin, F: Format + Unpin> http_body::Body for Events<P, F> {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -156,19 +167,18 @@ impl<P: Stream<Item = Piece> + Unpin> http_body::Body for Events<P> {
 mod tests {
     use futures_util::stream;
     use http_body_util::BodyExt;
-    use polity_kernel::{CompleteError, Completed};
+    use polity_kernel::CompleteError;
+    use polity_runtime::Usage;
     use polity_runtime::plugin::Outcome;
-    use polity_runtime::{Delta, Usage};
     use tokio::sync::mpsc;
-    use uuid::Uuid;
 
     use super::*;
+    use crate::serve::openai::Chunks;
 
-    fn events<P: Stream<Item = Piece> + Unpin>(pieces: P) -> Events<P> {
-        let chunks = Chunks::new(Uuid::nil(), 1, "m", false);
+    fn events<P: Stream<Item = Piece> + Unpin>(pieces: P) -> Events<P, Chunks> {
         Events {
             pieces,
-            chunks,
+            format: Chunks::new(Uuid::nil(), 1, "m", false),
             buffer: BytesMut::new(),
             has_ended: false,
             patience: SILENCE,
@@ -196,6 +206,7 @@ mod tests {
                 },
             },
             cost_micro: 0,
+            about: None,
         })
     }
 
