@@ -136,7 +136,7 @@ impl Kernel {
         }
     }
 
-    async fn read_folder(&self) -> Result<(Constitution, Overlay), Problems> {
+    pub(crate) async fn read_folder(&self) -> Result<(Constitution, Overlay), Problems> {
         let folder = self.settings().company.clone();
         let read = tokio::task::spawn_blocking(move || store::load(&folder));
         match read.await {
@@ -147,7 +147,7 @@ impl Kernel {
     }
 
     /// To be called by one at a time.
-    async fn enact(
+    pub(crate) async fn enact(
         &self,
         (loaded, overlay): (Constitution, Overlay),
     ) -> Result<Reloaded, ReloadError> {

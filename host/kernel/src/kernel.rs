@@ -56,6 +56,8 @@ pub(crate) struct Inner {
     settings: Settings,
     /// Held while the constitution is read again.
     pub(crate) reloading: tokio::sync::Mutex<()>,
+    /// Held while an amendment is changed.
+    pub(crate) amending: tokio::sync::Mutex<()>,
     /// What the constitution's folder holds, where that is not in force.
     pub(crate) refused: ArcSwapOption<RefusedConstitution>,
 }
@@ -128,6 +130,7 @@ impl Kernel {
                 counting: Counting::default(),
                 door: Door::default(),
                 reloading: tokio::sync::Mutex::default(),
+                amending: tokio::sync::Mutex::default(),
                 refused: ArcSwapOption::empty(),
                 books,
                 runtime,

@@ -22,6 +22,7 @@
 
 mod act;
 mod actor;
+mod amendments;
 mod archive;
 mod budget;
 mod completion;
@@ -53,6 +54,10 @@ mod tokens;
 
 pub use act::{ActError, ActionRequest};
 pub use actor::Actor;
+pub use amendments::{
+    Amendment, AmendmentError, AmendmentState, AmendmentView, Comment, Ending, Preview, Proposal,
+    Round, Submission, VoteView,
+};
 pub use archive::DecisionFilter;
 pub use budget::{Account, OverBudget, Scope, SpentToday};
 pub use completion::{

@@ -3,7 +3,7 @@
 //! This is read from the inbox whenever a decision is read, and written nowhere else: one action may have been asked
 //! about by several decisions, and the inbox's own events say who decided what, when, and in which words.
 
-use polity_inbox::{Actor as Decider, Answer, DecideError, InboxError, Item, OnExpiry, State};
+use polity_inbox::{Answer, DecideError, InboxError, Item, OnExpiry, State};
 use polity_ledger::store::StoreError;
 use polity_ledger::{Hash, ReadError, StoredEvent};
 use serde::{Deserialize, Serialize};
@@ -135,11 +135,13 @@ impl Kernel {
             let detail = "the edited proposal is the action's input, so it has to be a JSON object";
             return Err(DecideError::Invalid(detail.to_owned()));
         }
-        let decider = Decider::new(&actor.id, &actor.roles);
-        self.inner
+        let decided = self
+            .inner
             .inbox
-            .decide(item, &decider, answer, note, seen_digest)
-            .await
+            .decide(item, &actor.decider(), answer, note, seen_digest)
+            .await?;
+        self.after_vote(&decided).await;
+        Ok(decided)
     }
 
     /// Adds to an escalated decision how it stands with the people who were asked.
@@ -179,7 +181,7 @@ fn state_of(item: &Item, now_ms: u64) -> HumanState {
             HumanState::Rejected
         }
         State::Open => HumanState::Waiting,
-        State::Expired { .. } => HumanState::Rejected,
+        State::Expired { .. } | State::Withdrawn { .. } => HumanState::Rejected,
         State::Decided(decision) => match &decision.answer {
             Answer::Accept | Answer::Edit(_) => HumanState::Accepted,
             Answer::Respond(_) => HumanState::Answered,
@@ -197,7 +199,7 @@ fn is_digest(form: &Value) -> bool {
     })
 }
 
-fn unread(error: InboxError) -> ReadError {
+pub(crate) fn unread(error: InboxError) -> ReadError {
     match error {
         InboxError::Read(error) => error,
         error => ReadError::Store(StoreError::Damaged(error.to_string())),

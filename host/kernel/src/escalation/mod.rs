@@ -4,6 +4,7 @@ mod answer;
 mod raise;
 mod strange;
 
+pub(crate) use answer::unread;
 pub use answer::{HumanAnswer, HumanState, ItemAnswer};
 pub use polity_inbox::RaiseError;
 pub(crate) use raise::EscalateError;

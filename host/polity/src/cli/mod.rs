@@ -5,6 +5,7 @@
 //! [`Report`](report::Report).
 
 mod act;
+mod amend;
 mod argument;
 mod ask;
 mod bundled;
@@ -123,6 +124,7 @@ enum Command {
     Decide(decide::DecideArgs),
     Test(test::TestArgs),
     Ask(ask::AskArgs),
+    Amend(amend::AmendArgs),
     Inbox(inbox::InboxArgs),
     Reload(reload::ReloadArgs),
     Plugin(plugin::PluginArgs),
@@ -191,6 +193,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Report> {
         Command::Decide(args) => decide::run(&args, context),
         Command::Test(args) => test::run(&args, context),
         Command::Ask(args) => ask::run(&args, context),
+        Command::Amend(args) => wait(amend::run(&args, context)),
         Command::Inbox(args) => wait(inbox::run(&args, context)),
         Command::Reload(args) => wait(reload::run(&args, context)),
         Command::Plugin(args) => wait(plugin::run(&args, context)),

@@ -15,14 +15,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::api::{
-    actions, constitution, decisions, inbox, ledger, links, plugins, protocols, records, route,
-    tokens,
+    actions, amendments, constitution, decisions, inbox, ledger, links, plugins, protocols,
+    records, route, tokens,
 };
 use super::openai::{chat, models};
 use super::{App, health, metrics};
 
 /// The groups of routes, in the order in which a reader needs them.
-const TAGS: [(&str, &str); 12] = [
+const TAGS: [(&str, &str); 13] = [
     (
         "openai",
         "OpenAI's API: existing clients work with a changed base URL.",
@@ -38,6 +38,10 @@ const TAGS: [(&str, &str); 12] = [
     ),
     ("inbox", "What waits for a person."),
     ("constitution", "The rules in force."),
+    (
+        "amendments",
+        "How the rules are changed: proposed, compared, voted on, merged.",
+    ),
     (
         "protocols",
         "Decision tables and workflows: ask them, and find the one that covers a question.",
@@ -74,6 +78,18 @@ pub(super) fn routes() -> (Router<App>, OpenApi) {
         .routes(routes!(inbox::decide_item))
         .routes(routes!(constitution::get_constitution))
         .routes(routes!(constitution::reload_constitution))
+        .routes(routes!(
+            amendments::list_amendments,
+            amendments::submit_amendment
+        ))
+        .routes(routes!(amendments::preview_documents))
+        .routes(routes!(amendments::get_amendment))
+        .routes(routes!(amendments::preview_amendment))
+        .routes(routes!(amendments::vote_on_amendment))
+        .routes(routes!(amendments::comment_on_amendment))
+        .routes(routes!(amendments::merge_amendment))
+        .routes(routes!(amendments::revert_amendment))
+        .routes(routes!(amendments::withdraw_amendment))
         .routes(routes!(protocols::evaluate_table))
         .routes(routes!(protocols::ask_protocols))
         .routes(routes!(plugins::list_plugins))

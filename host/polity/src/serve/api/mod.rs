@@ -1,6 +1,7 @@
 //! Our own API: JSON in and out, RFC 9457 problems, lists in pages.
 
 pub(super) mod actions;
+pub(super) mod amendments;
 pub(super) mod constitution;
 pub(super) mod decisions;
 pub(super) mod inbox;
