@@ -87,6 +87,7 @@ async fn every_part_of_the_surface_is_documented() {
         "post /api/decisions/{id}/feedback",
         "get /api/constitution",
         "post /api/constitution/reload",
+        "post /api/constitution/pull",
         "get /api/amendments",
         "post /api/amendments",
         "post /api/amendments/preview",

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use crate::Kernel;
 use crate::constitution_store as store;
 use crate::law::Law;
+use crate::remote;
 
 /// The folders in it that hold documents.
 const SHELVES: [&str; 3] = ["rules", "decisions", "workflows"];
@@ -140,7 +141,9 @@ impl Kernel {
         let folder = self.settings().company.clone();
         let read = tokio::task::spawn_blocking(move || store::load(&folder));
         match read.await {
-            Ok(read) => read,
+            Ok(read) => {
+                read.map(|(loaded, overlay)| (remote::known(loaded, self.settings()), overlay))
+            }
             // It panicked. Nothing else ends it before its end.
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }

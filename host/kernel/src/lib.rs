@@ -46,6 +46,7 @@ mod near;
 mod plugin_journal;
 mod record;
 mod records;
+mod remote;
 mod replay;
 mod rules;
 mod settings;
@@ -78,6 +79,7 @@ pub use models::{AdapterProblem, ModelEntry, Routing};
 pub use records::{
     Collected, Inserted, RecordAnswer, RecordError, RecordExport, RecordPiece, RecordQuery,
 };
+pub use remote::{PullError, Pulled, RemoteSettings, RemoteState};
 pub use replay::Replay;
 pub use settings::{Settings, StartError};
 pub use story::{Story, StoryEvent};

@@ -16,6 +16,9 @@ const USUAL: Duration = Duration::from_secs(60);
 /// The longest answer. All documents of a constitution together are far smaller.
 const MAX_ANSWER: u64 = 64 << 20;
 
+/// Folders in folders that are looked into when a repository is weighed.
+pub(crate) const DEPTH: u8 = 6;
+
 /// The longest complaint that is passed on.
 const MAX_SAID: usize = 2_000;
 
@@ -236,7 +239,7 @@ impl Git {
                 });
             }
             if let Some((folder, most)) = &self.grows
-                && size(folder, 6) > *most
+                && size(folder, DEPTH) > *most
             {
                 return Err(GitError::TooMuch {
                     what: self.what.clone(),
@@ -294,7 +297,7 @@ fn complaint(said: &[u8]) -> String {
 }
 
 /// The bytes of all files in a folder. What cannot be read counts for nothing: it may be gone by now.
-fn size(folder: &Path, levels: u8) -> u64 {
+pub(crate) fn size(folder: &Path, levels: u8) -> u64 {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return 0;
     };

@@ -6,14 +6,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::repository::is_id;
+use crate::git::Git;
+use crate::repository::{is_id, remove};
 use crate::{GitError, Repository, branch_fault};
 
 /// How long a fetch may take.
 const TIME: Duration = Duration::from_secs(60);
-
-/// What a mirror may weigh. Constitutions are texts; what is larger was put there by mistake or in bad faith.
-const MAX_MIRROR: u64 = 256 << 20;
 
 /// Where what was fetched last stands.
 const FETCHED: &str = "refs/polity/fetched";
@@ -89,40 +87,8 @@ impl Repository {
     /// # Errors
     /// The remote does not answer in time, has no such branch, or sends what is not taken.
     pub fn fetch(&self, remote: &Remote) -> Result<String, GitError> {
-        let what = format!("{remote} cannot be fetched");
         let spec = format!("+refs/heads/{}:{FETCHED}", remote.branch);
-        let git = self
-            .git(&what)
-            .env("GIT_ALLOW_PROTOCOL", remote.scheme)
-            .set("http.lowSpeedLimit=1000")
-            .set("http.lowSpeedTime=20")
-            .args([
-                "fetch",
-                "--quiet",
-                "--depth=1",
-                "--no-tags",
-                "--no-write-fetch-head",
-                "--no-auto-maintenance",
-                "--no-recurse-submodules",
-                "--force",
-                "--",
-                &remote.url,
-                &spec,
-            ])
-            .within(TIME)
-            .grows_at_most(self.git_dir.clone(), MAX_MIRROR);
-        let git = if std::env::var_os("GIT_SSH_COMMAND").is_none() {
-            git.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes -oConnectTimeout=15")
-        } else {
-            git
-        };
-        git.run().map_err(|error| match error {
-            GitError::Failed { what, said } => GitError::Failed {
-                what,
-                said: said.replace(&remote.url, &shown(&remote.url)),
-            },
-            error => error,
-        })?;
+        self.get(remote, "--depth=1", &[spec])?;
         let commit = self
             .resolve(FETCHED)?
             .filter(|commit| is_id(commit))
@@ -148,6 +114,123 @@ impl Repository {
         Err(GitError::Unknown(
             "charter.json, at its root or in protocols/,".to_owned(),
         ))
+    }
+}
+
+impl Repository {
+    /// Fetches whole branches of a remote into this mirror, the remote's own among them, and takes that for what is
+    /// checked out.
+    ///
+    /// # Errors
+    /// See [`Repository::fetch`].
+    pub fn fetch_branches(&self, remote: &Remote, others: &[&str]) -> Result<String, GitError> {
+        let mut specs = Vec::new();
+        for branch in [remote.branch.as_str()].iter().chain(others) {
+            if let Some(fault) = branch_fault(branch) {
+                return Err(GitError::BadBranch {
+                    name: (*branch).to_owned(),
+                    fault,
+                });
+            }
+            specs.push(format!("+refs/heads/{branch}:refs/heads/{branch}"));
+        }
+        specs.dedup();
+        // So deep is all of it, whether or not there was a limit before.
+        self.get(remote, "--depth=2147483647", &specs)?;
+        let head = format!("refs/heads/{}", remote.branch);
+        self.git("the branch cannot be chosen")
+            .args(["symbolic-ref", "HEAD", &head])
+            .run()?;
+        self.commit_of(&remote.branch)
+    }
+
+    /// Pushes references to a remote, all of them or none, and only forward.
+    ///
+    /// # Errors
+    /// The remote has moved on, or refuses.
+    pub fn push(&self, remote: &Remote, references: &[&str]) -> Result<(), GitError> {
+        let specs = references.iter().map(|name| format!("{name}:{name}"));
+        self.at_remote(remote, format!("{remote} does not take the push"))
+            .args([
+                "push",
+                "--quiet",
+                "--atomic",
+                "--no-verify",
+                "--",
+                &remote.url,
+            ])
+            .args(specs)
+            .run()
+            .map(drop)
+            .map_err(|error| remote.hidden(error))
+    }
+
+    /// Forgets a tag that did not come to be.
+    ///
+    /// # Errors
+    /// git failed.
+    pub fn forget_tag(&self, tag: &str) -> Result<(), GitError> {
+        self.git("a tag cannot be removed")
+            .args(["update-ref", "-d", &format!("refs/tags/{tag}")])
+            .run()
+            .map(drop)
+    }
+
+    fn get(&self, remote: &Remote, depth: &str, specs: &[String]) -> Result<(), GitError> {
+        let got = self
+            .at_remote(remote, format!("{remote} cannot be fetched"))
+            .args([
+                "fetch",
+                "--quiet",
+                depth,
+                "--no-tags",
+                "--no-write-fetch-head",
+                "--no-auto-maintenance",
+                "--no-recurse-submodules",
+                "--force",
+                "--",
+                &remote.url,
+            ])
+            .args(specs)
+            .grows_at_most(self.git_dir.clone(), self.most)
+            .run()
+            .map(drop);
+        match got {
+            // What was left behind would be in the way of everything that comes after it.
+            Err(error @ (GitError::TooMuch { .. } | GitError::TooLong { .. }))
+                if self.work_tree.is_none() =>
+            {
+                remove(&self.git_dir)?;
+                Err(error)
+            }
+            got => got.map_err(|error| remote.hidden(error)),
+        }
+    }
+
+    fn at_remote(&self, remote: &Remote, what: String) -> Git {
+        let git = self
+            .git(what)
+            .env("GIT_ALLOW_PROTOCOL", remote.scheme)
+            .set("http.lowSpeedLimit=1000")
+            .set("http.lowSpeedTime=20")
+            .within(TIME);
+        match std::env::var_os("GIT_SSH_COMMAND") {
+            Some(_) => git,
+            None => git.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes -oConnectTimeout=15"),
+        }
+    }
+}
+
+impl Remote {
+    /// What git says of it, without the password in its address.
+    fn hidden(&self, error: GitError) -> GitError {
+        match error {
+            GitError::Failed { what, said } => GitError::Failed {
+                what,
+                said: said.replace(&self.url, &shown(&self.url)),
+            },
+            error => error,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::git::Git;
+use crate::git::{DEPTH, Git, size};
 use crate::{GitError, branch_fault};
 
 /// A git repository with the company in it.
@@ -14,7 +14,12 @@ pub struct Repository {
     pub(crate) work_tree: Option<PathBuf>,
     /// The company's folder in it: empty, or with a slash at its end.
     pub(crate) prefix: String,
+    /// What a mirror may weigh.
+    pub(crate) most: u64,
 }
+
+/// What a mirror may weigh. Constitutions are texts; what is larger was put there by mistake or in bad faith.
+const MAX_MIRROR: u64 = 256 << 20;
 
 /// What is checked out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +53,7 @@ impl Repository {
                 git_dir: git_dir.into(),
                 work_tree: Some(work_tree.into()),
                 prefix: lines.next().unwrap_or_default().to_owned(),
+                most: MAX_MIRROR,
             }),
             _ => Err(GitError::NoRepository {
                 folder: folder.to_owned(),
@@ -63,10 +69,12 @@ impl Repository {
     /// There is no git, or the folder cannot be written.
     pub fn mirror(folder: impl Into<PathBuf>) -> Result<Self, GitError> {
         let folder = folder.into();
-        fs::create_dir_all(&folder).map_err(|source| GitError::File {
-            path: folder.clone(),
-            source,
-        })?;
+        make(&folder)?;
+        // It can be had again: one that is full makes room for a new one.
+        if size(&folder, DEPTH) > MAX_MIRROR / 2 {
+            remove(&folder)?;
+            make(&folder)?;
+        }
         if !folder.join("HEAD").exists() {
             Git::in_folder(&folder, "the mirror cannot be made")
                 // An empty template: no hooks that somebody's machine gives to every repository.
@@ -77,7 +85,20 @@ impl Repository {
             git_dir: folder,
             work_tree: None,
             prefix: String::new(),
+            most: MAX_MIRROR,
         })
+    }
+
+    /// Where git's own files of it are.
+    pub fn folder(&self) -> &Path {
+        &self.git_dir
+    }
+
+    /// The same repository, taking less from a remote.
+    #[must_use]
+    pub fn at_most(mut self, bytes: u64) -> Self {
+        self.most = bytes;
+        self
     }
 
     /// The company's folder in the repository: empty, or with a slash at its end.
@@ -161,4 +182,18 @@ impl Repository {
 /// Whether a text is the id of an object and cannot be anything else.
 pub(crate) fn is_id(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn make(folder: &Path) -> Result<(), GitError> {
+    fs::create_dir_all(folder).map_err(|source| GitError::File {
+        path: folder.to_owned(),
+        source,
+    })
+}
+
+pub(crate) fn remove(folder: &Path) -> Result<(), GitError> {
+    fs::remove_dir_all(folder).map_err(|source| GitError::File {
+        path: folder.to_owned(),
+        source,
+    })
 }

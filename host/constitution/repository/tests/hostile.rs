@@ -28,7 +28,12 @@ fn site() -> Site {
 #[test]
 fn the_newest_commit_is_fetched_and_only_documents_are_written() {
     let site = site();
-    let Site { house, mirror, remote, .. } = &site;
+    let Site {
+        house,
+        mirror,
+        remote,
+        ..
+    } = &site;
     house.write("plugins/evil.wasm", "x");
     house.write("notes.txt", "x");
     house.write("rules/deeper/x.json", "{}");
@@ -57,7 +62,12 @@ fn the_newest_commit_is_fetched_and_only_documents_are_written() {
 #[test]
 fn a_symbolic_link_and_a_submodule_are_told_and_lead_nowhere() {
     let site = site();
-    let Site { house, mirror, remote, .. } = &site;
+    let Site {
+        house,
+        mirror,
+        remote,
+        ..
+    } = &site;
     std::os::unix::fs::symlink("/etc/passwd", house.path().join("rules/passwd.json")).unwrap();
     fs::remove_file(house.path().join("charter.json")).unwrap();
     std::os::unix::fs::symlink("../../../etc/hostname", house.path().join("charter.json")).unwrap();
@@ -100,7 +110,12 @@ fn a_symbolic_link_and_a_submodule_are_told_and_lead_nowhere() {
 #[test]
 fn a_file_that_is_too_long_is_told_and_not_read() {
     let site = site();
-    let Site { house, mirror, remote, .. } = &site;
+    let Site {
+        house,
+        mirror,
+        remote,
+        ..
+    } = &site;
     // A few kilobytes on the wire.
     house.write("rules/bomb.json", &" ".repeat(40 << 20));
     let commit = house.commit("bomb");
@@ -115,7 +130,12 @@ fn a_file_that_is_too_long_is_told_and_not_read() {
 #[test]
 fn filters_and_attributes_that_a_push_brings_do_nothing() {
     let site = site();
-    let Site { house, mirror, remote, .. } = &site;
+    let Site {
+        house,
+        mirror,
+        remote,
+        ..
+    } = &site;
     house.write(
         ".gitattributes",
         "*.json filter=evil text eol=crlf working-tree-encoding=UTF-16\n",
@@ -171,4 +191,39 @@ fn a_company_in_a_folder_of_the_repository_is_found() {
         .fetch(&Remote::new(house.path().to_str().unwrap(), "main").unwrap())
         .unwrap();
     assert!(mirror.with_company(&empty).is_err());
+}
+
+#[test]
+fn a_push_that_is_too_large_is_broken_off_and_leaves_nothing_in_the_way() {
+    let site = site();
+    let Site {
+        house,
+        mirror,
+        remote,
+        ..
+    } = &site;
+    let first = mirror.fetch(remote).unwrap();
+    // Bytes that cannot be packed.
+    let mut state = 1_u64;
+    let noise: String = (0..8 << 20)
+        .map(|_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            char::from(b' ' + u8::try_from((state >> 40) % 90).unwrap())
+        })
+        .collect();
+    house.write("notes.md", &noise);
+    house.commit("noise");
+    let small = mirror.clone().at_most(1 << 20);
+    // A fast machine may be through before it is looked at; then it is told the next time.
+    let refused = small.fetch(remote).and_then(|_| small.fetch(remote));
+    assert!(refused.is_err() || mirror.fetch(remote).is_ok());
+    if let Err(error) = refused {
+        assert!(matches!(error, GitError::TooMuch { .. }), "{error}");
+    }
+    // It can be had again, and what was there before can too.
+    house.git(&["reset", "-q", "--hard", &first]);
+    let again = Repository::mirror(mirror.folder()).unwrap();
+    assert_eq!(again.fetch(remote).unwrap(), first);
 }

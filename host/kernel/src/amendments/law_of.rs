@@ -1,6 +1,8 @@
 //! The constitution that stands in a tree of a repository. Its documents are written to a folder of their own and read
 //! from there, by the same code that reads a company's folder: what it refuses there it refuses here.
 
+use std::path::Path;
+
 use polity_constitution::{Constitution, Problem, Problems};
 use polity_repository::{GitError, Repository};
 
@@ -20,7 +22,16 @@ pub(crate) fn read(
             path: std::env::temp_dir(),
             source,
         })?;
-    let unusable = repository.write_out(tree, folder.path())?;
+    Ok(documents_of(repository, tree, folder.path())?.at_commit(commit))
+}
+
+/// Writes the documents of a commit or tree into a folder, and reads them from there.
+pub(crate) fn documents_of(
+    repository: &Repository,
+    tree: &str,
+    folder: &Path,
+) -> Result<Constitution, AmendmentError> {
+    let unusable = repository.write_out(tree, folder)?;
     let refused: Vec<Problem> = unusable
         .into_iter()
         .map(|unusable| Problem {
@@ -40,10 +51,10 @@ pub(crate) fn read(
         }
         .into());
     }
-    let (constitution, _) = store::load(folder.path()).map_err(|problems| Problems {
+    let (constitution, _) = store::load(folder).map_err(|problems| Problems {
         // The folder has gone by the time that somebody reads this.
         folder: None,
         ..problems
     })?;
-    Ok(constitution.at_commit(commit))
+    Ok(constitution)
 }

@@ -2,13 +2,14 @@
 
 use polity_constitution::OWNER;
 use polity_ledger::Commit;
-use polity_repository::{GitError, Merge, Merged, Repository, SigningKey};
+use polity_repository::{GitError, Merge, Merged, SigningKey};
 use serde_json::json;
 
+use super::place::Place;
 use super::record::put;
 use super::submit::blocking;
 use super::{AmendmentError, AmendmentState, AmendmentView, Ending, Proposal, Submission, law_of};
-use crate::{Actor, Kernel};
+use crate::{Actor, Kernel, remote};
 
 /// A merge that was made, and the key that signed its tag.
 struct Done {
@@ -37,6 +38,7 @@ impl Kernel {
         let Some(round) = amendment.current().cloned() else {
             return Err(AmendmentError::Invalid("it has no round".to_owned()));
         };
+        let _pulling = self.inner.pulling.lock().await;
         // Whoever follows the folder sees it before the merge or after it, and never in between.
         let reloading = self.inner.reloading.lock().await;
         let in_force = self.constitution().version().digest.clone();
@@ -87,14 +89,15 @@ impl Kernel {
         };
         let revert = self.free_name(&format!("revert-{name}"))?;
         let branch = format!("amend/{revert}");
-        let (folder, made) = (self.settings().company.clone(), branch.clone());
+        let (settings, made) = (self.settings().clone(), branch.clone());
         let message = format!("Take back the amendment {name}\n\nThis undoes {commit}.\n");
         blocking(move || {
-            let repository = Repository::of_folder(folder)?;
+            let place = Place::with(&settings, &[])?;
+            let repository = &place.repository;
             let head = repository.head()?;
             let tree = repository.tree_without(&head.commit, &commit)?;
             let undone = repository.commit_tree(&tree, &[&head.commit], &message)?;
-            Ok(repository.make_branch(&made, &undone)?)
+            place.publish(&made, &undone)
         })
         .await?;
         let submission = Submission {
@@ -114,15 +117,13 @@ impl Kernel {
         tag: &str,
         message: &str,
     ) -> Result<Done, AmendmentError> {
-        let (folder, data) = (
-            self.settings().company.clone(),
-            self.settings().data.clone(),
-        );
+        let settings = self.settings().clone();
         let (branch, proposal) = (branch.to_owned(), proposal.clone());
         let (tag, message) = (tag.to_owned(), message.to_owned());
         blocking(move || {
             let name = tag.trim_start_matches("amendment/").to_owned();
-            let repository = Repository::of_folder(folder)?;
+            let place = Place::with(&settings, &[&branch])?;
+            let repository = &place.repository;
             let head = repository.head()?;
             if repository.commit_of(&branch)? != proposal.commit {
                 return Err(moved(
@@ -139,14 +140,21 @@ impl Kernel {
                 }
                 tree => tree?,
             };
-            let merged = law_of::read(&repository, &tree, None)?;
+            if repository
+                .changed(&head.commit, &tree)?
+                .iter()
+                .any(|changed| !changed.is_document())
+            {
+                return Err(moved(&name, "it changes files that are no documents"));
+            }
+            let merged = law_of::read(repository, &tree, None)?;
             if merged.version().digest != proposal.digest {
                 return Err(moved(
                     &name,
                     &format!("the branch {} has moved on since", head.branch),
                 ));
             }
-            let key = SigningKey::in_folder(&data);
+            let key = SigningKey::in_folder(&settings.data);
             let merged = repository.merge(&Merge {
                 onto: &head.branch,
                 base: &head.commit,
@@ -156,6 +164,17 @@ impl Kernel {
                 message: &message,
                 key: key.as_ref(),
             })?;
+            if place.publish_merge(&head.branch, &tag, &merged)? {
+                let company = repository.clone().with_company(&merged.commit)?;
+                let brought = remote::stage(&settings.data, &company, &merged.commit)
+                    .map_err(|error| AmendmentError::Failed(error.to_string()))?;
+                remote::deploy(
+                    &settings.company,
+                    &settings.data,
+                    brought.constitution.version(),
+                )
+                .map_err(|error| AmendmentError::Failed(error.to_string()))?;
+            }
             Ok(Done {
                 signed_by: key
                     .filter(|_| merged.signed)

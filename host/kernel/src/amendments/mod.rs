@@ -16,6 +16,7 @@
 mod error;
 mod law_of;
 mod merge;
+mod place;
 mod preview;
 mod record;
 mod simulate;
@@ -24,6 +25,7 @@ mod view;
 mod vote;
 
 pub use error::AmendmentError;
+pub(crate) use law_of::documents_of;
 pub use preview::Preview;
 pub use record::{Amendment, Comment, Ending, Proposal, Round};
 pub use submit::Submission;

@@ -6,10 +6,11 @@ use polity_amend::{Comparison, quorum_of};
 use polity_constitution::{ActorKind, Constitution, Permission};
 use polity_inbox::{AnswerKind, NewItem, OnExpiry, Withdrawal};
 use polity_ledger::{Commit, CommitError};
-use polity_repository::{Changed, Repository, branch_fault};
+use polity_repository::{Changed, branch_fault};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::place::Place;
 use super::record::{Known, MAX_ROUNDS, closed, put};
 use super::{Amendment, AmendmentError, AmendmentView, ITEM, Proposal, Round, law_of};
 use crate::constitution_store as store;
@@ -113,11 +114,17 @@ impl Kernel {
 
     /// The branch, merged with what is in force in a tree of its own; nothing in the repository changes.
     pub(super) async fn propose(&self, branch: &str) -> Result<Proposed, AmendmentError> {
-        let folder = self.settings().company.clone();
+        if self.settings().remote.is_some() {
+            // What is voted on is a change of what the remote holds now.
+            self.pull()
+                .await
+                .map_err(|error| AmendmentError::Moved(error.to_string()))?;
+        }
+        let settings = self.settings().clone();
         let in_force = self.constitution().version().digest.clone();
         let branch = branch.to_owned();
         blocking(move || {
-            let repository = Repository::of_folder(&folder)?;
+            let repository = Place::with(&settings, &[&branch])?.repository;
             let head = repository.head()?;
             let commit = repository.commit_of(&branch)?;
             if head.branch == branch {

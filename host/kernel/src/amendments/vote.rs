@@ -1,6 +1,8 @@
 //! Voting, talking and taking back. A vote is a person's answer to an inbox item; it counts the same whether it is given
 //! here, in the console or with `polity inbox`.
 
+use std::collections::BTreeSet;
+
 use polity_inbox::{Actor as Decider, Answer, Item, authority};
 use polity_ledger::{Commit, CommitError, Hash};
 use serde_json::json;
@@ -151,6 +153,19 @@ impl Kernel {
         let _alone = self.inner.amending.lock().await;
         if let Err(error) = self.settle(name).await {
             tracing::error!(%error, amendment = name, "what a vote has settled could not be noted");
+        }
+    }
+
+    /// Notes which votes ended because their time was over.
+    pub async fn after_expiry(&self, items: &[Item]) {
+        let mut noted = BTreeSet::new();
+        for item in items
+            .iter()
+            .filter(|item| item.kind == ITEM && !item.is_open())
+        {
+            if noted.insert(item.proposal["amendment"].as_str()) {
+                self.after_vote(item).await;
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use polity_constitution::{Constitution, Version};
 use polity_repository::{FILES, Remote, Repository, SHELVES};
 
 use super::PullError;
+use crate::Settings;
 use crate::amendments::{AmendmentError, documents_of};
 
 /// The mirror, in the data folder.
@@ -44,14 +45,17 @@ pub(crate) fn stage(data: &Path, mirror: &Repository, commit: &str) -> Result<Br
         AmendmentError::Git(error) => PullError::Git(error),
         error => PullError::Failed(error.to_string()),
     })?;
-    Ok(Brought { constitution })
+    Ok(Brought {
+        constitution: constitution.at_commit(Some(commit.to_owned())),
+    })
 }
 
 /// Copies what was staged into the company's folder. To be called by one at a time, while nobody reads the folder.
 pub(crate) fn deploy(company: &Path, data: &Path, version: &Version) -> Result<(), PullError> {
     let (staging, ready) = (data.join(STAGING), data.join(READY));
     clear(&ready)?;
-    let version = serde_json::to_vec(version).map_err(|error| PullError::Failed(error.to_string()))?;
+    let version =
+        serde_json::to_vec(version).map_err(|error| PullError::Failed(error.to_string()))?;
     let note = staging.join(DEPLOYED);
     fs::write(&note, version).map_err(at(&note))?;
     fs::rename(&staging, &ready).map_err(at(&ready))?;
@@ -74,6 +78,17 @@ pub(crate) fn at_start(company: &Path, data: &Path, remote: &Remote) -> Result<(
         }
         Err(error) => Err(error),
     }
+}
+
+/// The same constitution with the commit that it came by, where the remote's documents lie in the folder as they came.
+pub(crate) fn known(constitution: Constitution, settings: &Settings) -> Constitution {
+    if settings.remote.is_none() {
+        return constitution;
+    }
+    let commit = deployed(&settings.data)
+        .filter(|version| version.digest == constitution.version().digest)
+        .and_then(|version| version.commit);
+    constitution.at_commit(commit)
 }
 
 /// Which version of the remote was copied into the folder last.
@@ -136,7 +151,11 @@ fn replace(from: &Path, to: &Path) -> Result<(), PullError> {
     if fs::read(to).is_ok_and(|old| old == new) {
         return Ok(());
     }
-    let name = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = to
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let beside = to.with_file_name(format!(".{name}.polity"));
     fs::write(&beside, new).map_err(at(&beside))?;
     fs::rename(&beside, to).map_err(at(to))
@@ -189,10 +208,18 @@ mod tests {
             fs::write(path, text).unwrap();
         }
         finish(&company, &data).unwrap();
-        assert_eq!(fs::read_to_string(company.join("charter.json")).unwrap(), "new");
-        assert_eq!(fs::read_to_string(company.join("rules/a.json")).unwrap(), "new");
+        assert_eq!(
+            fs::read_to_string(company.join("charter.json")).unwrap(),
+            "new"
+        );
+        assert_eq!(
+            fs::read_to_string(company.join("rules/a.json")).unwrap(),
+            "new"
+        );
         assert!(!company.join("rules/b.json").exists() && !company.join("models.json").exists());
-        assert!(company.join("rules/.a.json.swp").exists() && company.join("plugins/x.wasm").exists());
+        assert!(
+            company.join("rules/.a.json.swp").exists() && company.join("plugins/x.wasm").exists()
+        );
         assert_eq!(deployed(&data).unwrap().commit.as_deref(), Some("c"));
         assert!(!ready.exists());
         finish(&company, &data).unwrap();

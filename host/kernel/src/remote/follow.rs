@@ -60,7 +60,10 @@ impl Kernel {
     pub(crate) async fn bring_in(&self, brought: Brought) -> Result<(), PullError> {
         // Whoever follows the folder sees it before the copy or after it.
         let _reloading = self.inner.reloading.lock().await;
-        let (company, data) = (self.settings().company.clone(), self.settings().data.clone());
+        let (company, data) = (
+            self.settings().company.clone(),
+            self.settings().data.clone(),
+        );
         let version = brought.constitution.version().clone();
         blocking(move || bring::deploy(&company, &data, &version)).await?;
         let loaded = self.read_folder().await.map_err(ReloadError::from)?;
@@ -79,7 +82,8 @@ impl Kernel {
             }
             Err(error) => (Some(error.to_string()), None),
         };
-        let is_news = trouble.is_some() && known.as_ref().and_then(|known| known.trouble.as_ref()) != trouble.as_ref();
+        let is_news = trouble.is_some()
+            && known.as_ref().and_then(|known| known.trouble.as_ref()) != trouble.as_ref();
         let state = RemoteState {
             remote: remote.to_owned(),
             commit: bring::deployed(&self.settings().data).and_then(|version| version.commit),
@@ -108,6 +112,8 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, PullError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        Err(error) => Err(PullError::Failed(format!("it ended before its end: {error}"))),
+        Err(error) => Err(PullError::Failed(format!(
+            "it ended before its end: {error}"
+        ))),
     }
 }

@@ -14,7 +14,7 @@ use polity_constitution::Problems;
 use polity_repository::{GitError, Remote};
 use serde::Serialize;
 
-pub(crate) use bring::{Brought, at_start, deployed};
+pub(crate) use bring::{Brought, at_start, deploy, known, stage};
 
 /// Where a constitution comes from.
 #[derive(Clone, Debug)]
@@ -53,9 +53,7 @@ pub enum Pulled {
 #[derive(Debug, thiserror::Error)]
 pub enum PullError {
     /// There is no remote.
-    #[error(
-        "this host follows no remote; start it with one: polity up --constitution-remote URL"
-    )]
+    #[error("this host follows no remote; start it with one: polity up --constitution-remote URL")]
     NoRemote,
     /// It cannot be fetched.
     #[error(transparent)]

@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::api::{
-    actions, amendments, constitution, decisions, inbox, ledger, links, plugins, protocols,
+    actions, amendments, constitution, decisions, inbox, ledger, links, plugins, protocols, pull,
     records, route, tokens,
 };
 use super::openai::{chat, models};
@@ -78,6 +78,7 @@ pub(super) fn routes() -> (Router<App>, OpenApi) {
         .routes(routes!(inbox::decide_item))
         .routes(routes!(constitution::get_constitution))
         .routes(routes!(constitution::reload_constitution))
+        .routes(routes!(pull::pull_constitution))
         .routes(routes!(
             amendments::list_amendments,
             amendments::submit_amendment

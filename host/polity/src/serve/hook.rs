@@ -29,15 +29,25 @@ impl Hook {
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
         });
         let told = [bearer, header("x-gitlab-token")];
-        if told.into_iter().flatten().any(|told| same(told.as_bytes(), &self.secret)) {
+        if told
+            .into_iter()
+            .flatten()
+            .any(|told| same(told.as_bytes(), &self.secret))
+        {
             return true;
         }
-        let signed = ["x-hub-signature-256", "x-gitea-signature", "x-forgejo-signature"];
+        let signed = [
+            "x-hub-signature-256",
+            "x-gitea-signature",
+            "x-forgejo-signature",
+        ];
         let expected = hex::encode(hmac(&self.secret, body));
-        signed
-            .into_iter()
-            .filter_map(header)
-            .any(|shown| same(shown.trim_start_matches("sha256=").as_bytes(), expected.as_bytes()))
+        signed.into_iter().filter_map(header).any(|shown| {
+            same(
+                shown.trim_start_matches("sha256=").as_bytes(),
+                expected.as_bytes(),
+            )
+        })
     }
 }
 
@@ -100,7 +110,10 @@ mod tests {
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
         );
         assert_eq!(
-            hex::encode(hmac(&[0xaa; 131], b"Test Using Larger Than Block-Size Key - Hash Key First")),
+            hex::encode(hmac(
+                &[0xaa; 131],
+                b"Test Using Larger Than Block-Size Key - Hash Key First"
+            )),
             "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
         );
     }
@@ -111,9 +124,17 @@ mod tests {
         let signed = hex::encode(hmac(SECRET.as_bytes(), body));
         assert!(shown("authorization", &format!("Bearer {SECRET}"), body));
         assert!(shown("x-gitlab-token", SECRET, body));
-        assert!(shown("x-hub-signature-256", &format!("sha256={signed}"), body));
+        assert!(shown(
+            "x-hub-signature-256",
+            &format!("sha256={signed}"),
+            body
+        ));
         assert!(shown("x-gitea-signature", &signed, body));
-        assert!(!shown("x-hub-signature-256", &format!("sha256={signed}"), b"another body"));
+        assert!(!shown(
+            "x-hub-signature-256",
+            &format!("sha256={signed}"),
+            b"another body"
+        ));
         assert!(!shown("x-hub-signature-256", "sha256=", body));
         assert!(!shown("authorization", "Bearer it is a secret", body));
         assert!(!shown("x-gitlab-token", "", body));

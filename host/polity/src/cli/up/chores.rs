@@ -11,7 +11,12 @@ const EXPIRY: Duration = Duration::from_secs(5);
 
 /// Runs until it is dropped.
 pub(super) async fn run(kernel: &Kernel) {
-    tokio::join!(expire(kernel), kernel.follow_constitution(), reload(kernel));
+    tokio::join!(
+        expire(kernel),
+        kernel.follow_constitution(),
+        kernel.follow_remote(),
+        reload(kernel)
+    );
 }
 
 async fn expire(kernel: &Kernel) {
@@ -21,6 +26,7 @@ async fn expire(kernel: &Kernel) {
         tick.tick().await;
         match kernel.inbox().expire_due().await {
             Ok(items) => {
+                kernel.after_expiry(&items).await;
                 for item in items {
                     tracing::info!(item = %item.id, title = item.title, "nobody answered in time: {}", item.closing());
                 }

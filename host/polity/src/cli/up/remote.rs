@@ -15,7 +15,12 @@ use crate::serve::Hook;
 #[derive(Args, Debug)]
 pub(crate) struct RemoteArgs {
     /// A git repository to take the constitution from: https://, ssh://, or a path; the company's folder is the host's then.
-    #[arg(long, value_name = "URL", env = "POLITY_CONSTITUTION_REMOTE", hide_env = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "POLITY_CONSTITUTION_REMOTE",
+        hide_env = true
+    )]
     constitution_remote: Option<String>,
 
     /// Its branch that is in force.
@@ -37,8 +42,9 @@ impl RemoteArgs {
         let Some(url) = &self.constitution_remote else {
             return Ok(None);
         };
-        let remote = Remote::new(url, &self.constitution_branch)
-            .map_err(|error| Report::usage("the constitution's remote cannot be used").because(error))?;
+        let remote = Remote::new(url, &self.constitution_branch).map_err(|error| {
+            Report::usage("the constitution's remote cannot be used").because(error)
+        })?;
         if company.join(".git").exists() {
             return Err(Report::usage(format!(
                 "{} is a repository itself",
@@ -65,11 +71,18 @@ impl RemoteArgs {
             return Ok(None);
         };
         let secret = fs::read_to_string(file).map_err(|error| {
-            Report::usage(format!("the hook's secret in {} cannot be read", file.display())).because(error)
+            Report::usage(format!(
+                "the hook's secret in {} cannot be read",
+                file.display()
+            ))
+            .because(error)
         })?;
         Hook::new(&secret).map(Some).ok_or_else(|| {
-            Report::usage(format!("the hook's secret in {} is shorter than 16 characters", file.display()))
-                .hint("make one: openssl rand -hex 32")
+            Report::usage(format!(
+                "the hook's secret in {} is shorter than 16 characters",
+                file.display()
+            ))
+            .hint("make one: openssl rand -hex 32")
         })
     }
 }

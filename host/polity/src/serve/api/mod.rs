@@ -10,6 +10,7 @@ pub(super) mod links;
 mod page;
 pub(crate) mod plugins;
 pub(super) mod protocols;
+pub(super) mod pull;
 pub(super) mod records;
 pub(super) mod route;
 mod schema;

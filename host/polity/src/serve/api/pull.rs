@@ -53,7 +53,11 @@ pub(crate) async fn pull_constitution(
         changed,
         commit: app.kernel.constitution().version().commit.clone(),
     };
-    if app.hook.as_ref().is_some_and(|hook: &Hook| hook.is_shown(&headers, &body)) {
+    if app
+        .hook
+        .as_ref()
+        .is_some_and(|hook: &Hook| hook.is_shown(&headers, &body))
+    {
         app.kernel.want_pull();
         return Ok((StatusCode::ACCEPTED, Answer(view(None))).into_response());
     }
