@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 
 /// Crate and place, floor first. A crate may use what lies lower; within a room of several crates, what lies on a lower
 /// step.
-const PLACES: [(&str, u8, &str, u8); 20] = [
+const PLACES: [(&str, u8, &str, u8); 22] = [
     ("polity", 4, "polity", 0),
     ("polity-kernel", 3, "kernel", 0),
+    ("polity-amend", 2, "constitution", 4),
     ("polity-constitution", 2, "constitution", 3),
     ("polity-document", 2, "constitution", 0),
+    ("polity-repository", 2, "constitution", 1),
     ("polity-lint", 2, "constitution", 2),
     ("polity-tables", 2, "constitution", 1),
     ("polity-workflow", 2, "constitution", 1),

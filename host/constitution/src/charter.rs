@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::roles::{self, BUILT_IN_ROLES};
-use crate::{Actor, ActorKind, Budgets, Defaults, LedgerPolicy, Permission, PluginPolicy};
+use crate::{
+    Actor, ActorKind, AmendmentPolicy, Budgets, Defaults, LedgerPolicy, Permission, PluginPolicy,
+};
 
 /// What the company is called and what it counts in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +28,7 @@ pub struct Charter {
     defaults: Defaults,
     plugins: PluginPolicy,
     budgets: Budgets,
+    amendments: AmendmentPolicy,
     ledger: LedgerPolicy,
 }
 
@@ -45,6 +48,8 @@ pub(crate) struct WrittenCharter {
     pub(crate) plugins: PluginPolicy,
     #[serde(default)]
     pub(crate) budgets: Budgets,
+    #[serde(default)]
+    pub(crate) amendments: AmendmentPolicy,
     #[serde(default)]
     pub(crate) ledger: LedgerPolicy,
 }
@@ -134,6 +139,11 @@ impl Charter {
         &self.budgets
     }
 
+    /// How the constitution is changed by vote.
+    pub fn amendments(&self) -> &AmendmentPolicy {
+        &self.amendments
+    }
+
     /// How the ledger is written.
     pub fn ledger(&self) -> &LedgerPolicy {
         &self.ledger
@@ -176,6 +186,7 @@ impl From<WrittenCharter> for Charter {
             defaults: written.defaults,
             plugins: written.plugins,
             budgets: written.budgets,
+            amendments: written.amendments,
             ledger: written.ledger,
         }
     }

@@ -73,6 +73,11 @@ pub(crate) fn names(document: &Document) -> Vec<Problem> {
                 .map(|role| (format!("/defaults/{field}"), role)),
         );
     }
+    role_uses.extend(
+        charter["amendments"]["role"]
+            .as_str()
+            .map(|role| ("/amendments/role".to_owned(), role)),
+    );
     for (pointer, role) in role_uses
         .into_iter()
         .filter(|(_, role)| !known.contains(role))
@@ -150,9 +155,12 @@ pub(crate) fn authority(charter: &Charter, document: &Document, names: &[Problem
     }
 
     let defaults = charter.defaults();
-    let mut addressed = vec![("escalation_role", &defaults.escalation_role)];
+    let mut addressed = vec![("defaults/escalation_role", &defaults.escalation_role)];
+    if document.value["amendments"]["role"].is_string() {
+        addressed.push(("amendments/role", &charter.amendments().role));
+    }
     if let OnExpiry::Escalate { to_role } = &defaults.on_expiry {
-        addressed.push(("expiry_role", to_role));
+        addressed.push(("defaults/expiry_role", to_role));
         if *to_role == defaults.escalation_role {
             problems.push(document.problem(
                 "no-effect",
@@ -169,7 +177,7 @@ pub(crate) fn authority(charter: &Charter, document: &Document, names: &[Problem
         if !charter.can_decide(role) && (role != OWNER || has_owner) {
             problems.push(document.problem(
                 "nobody-decides",
-                &format!("/defaults/{field}"),
+                &format!("/{field}"),
                 format!("no person both holds the role \"{role}\" and may decide inbox items"),
                 format!(
                     "give \"{role}\" to a person who has \"inbox:decide\", or name another role"

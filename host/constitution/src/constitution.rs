@@ -49,6 +49,13 @@ impl Constitution {
         assemble(sources.clone(), Vec::new(), None)
     }
 
+    /// The same constitution, known to come from a commit: for whoever has taken it out of a repository by themselves.
+    #[must_use]
+    pub fn at_commit(mut self, commit: Option<String>) -> Self {
+        self.version.commit = commit;
+        self
+    }
+
     /// The charter.
     pub fn charter(&self) -> &Charter {
         &self.charter

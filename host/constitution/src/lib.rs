@@ -73,11 +73,11 @@ pub use finding::{Finding, RuleFailure, Verdict};
 pub use inquiry::{Answer, Clause, Near, Protocol, ProtocolKind};
 pub use kind::{ActionKind, KindError, KindPattern};
 pub use lattice::resolve;
-pub use lint::{Checked, lint};
+pub use lint::{Checked, lint, lint_documents};
 pub use permission::{Permission, UnknownPermission};
 pub use policy::{
-    Budgets, CompletionRecords, Defaults, LedgerPolicy, OnExpiry, OnFailure, PluginPolicy,
-    Unmatched,
+    AmendmentPolicy, Budgets, CompletionRecords, Defaults, LedgerPolicy, OnExpiry, OnFailure,
+    PluginPolicy, Unmatched,
 };
 pub use problem::{Problem, Problems};
 pub use resolution::{

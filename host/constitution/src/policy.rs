@@ -109,6 +109,30 @@ pub enum CompletionRecords {
     Relaxed,
 }
 
+/// How the constitution is changed by vote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AmendmentPolicy {
+    /// The role whose holders vote; `owner` by default.
+    pub role: String,
+    /// How many have to agree; more than half of those who may vote where it is absent.
+    #[serde(deserialize_with = "whole_or_null")]
+    pub quorum: Option<u64>,
+    /// Milliseconds that a vote is open; a week by default.
+    #[serde(deserialize_with = "whole")]
+    pub due_ms: u64,
+}
+
+impl Default for AmendmentPolicy {
+    fn default() -> Self {
+        Self {
+            role: owner(),
+            quorum: None,
+            due_ms: 7 * one_day(),
+        }
+    }
+}
+
 /// How the ledger is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

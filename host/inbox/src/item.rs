@@ -116,7 +116,7 @@ pub struct Escalation {
     pub at_ms: u64,
 }
 
-/// `Open => Open (another role) | Decided | Expired`. The last two are final.
+/// `Open => Open (another role) | Decided | Expired | Withdrawn`. The last three are final.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
@@ -131,6 +131,13 @@ pub enum State {
         /// Why it needs no answer any more, where whoever asked has withdrawn it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         withdrawn: Option<String>,
+    },
+    /// Whoever asked does not need an answer any more; it is off.
+    Withdrawn {
+        /// When.
+        at_ms: u64,
+        /// Why, in words.
+        why: String,
     },
 }
 
@@ -270,7 +277,7 @@ impl Item {
     pub fn decision(&self) -> Option<&Decision> {
         match &self.state {
             State::Decided(decision) => Some(decision),
-            State::Open | State::Expired { .. } => None,
+            State::Open | State::Expired { .. } | State::Withdrawn { .. } => None,
         }
     }
 
@@ -298,6 +305,7 @@ impl Item {
                 ..
             } => format!("it was withdrawn: {why}"),
             State::Expired { .. } => "nobody answered in time, so it was rejected".to_owned(),
+            State::Withdrawn { why, .. } => format!("it was withdrawn: {why}"),
             State::Decided(Decision {
                 by, answer, note, ..
             }) => match answer {

@@ -65,6 +65,7 @@ mod key;
 mod list;
 mod stage;
 mod wait;
+mod withdraw;
 
 pub use answer::{Answer, AnswerKind};
 pub use authority::{Actor, Refusal, authority};
@@ -73,3 +74,4 @@ pub use inbox::{Inbox, Raised};
 pub use item::{Decision, Escalation, Item, NewItem, OnExpiry, State};
 pub use list::{Counts, Filter, Which};
 pub use stage::Staged;
+pub use withdraw::Withdrawal;

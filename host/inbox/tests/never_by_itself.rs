@@ -212,7 +212,9 @@ fn check(
                 *open.entry(&item.subject).or_default() += 1;
                 prop_assert!(decided.is_empty());
             }
-            State::Expired { .. } => prop_assert!(decided.is_empty() && item.approved().is_none()),
+            State::Expired { .. } | State::Withdrawn { .. } => {
+                prop_assert!(decided.is_empty() && item.approved().is_none());
+            }
             State::Decided(decision) => {
                 prop_assert_eq!(decided.len(), 1);
                 prop_assert_eq!(&decided[0].data["decision"]["by"], decision.by.as_str());

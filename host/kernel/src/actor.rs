@@ -40,6 +40,13 @@ impl Actor {
         }
     }
 
+    /// The actor as the inbox's one function of authority sees it. Beside the charter's roles everybody holds one that is
+    /// called like themselves, so that a question can be put to one person and nobody else.
+    pub fn decider(&self) -> polity_inbox::Actor {
+        let roles = self.roles.iter().chain([&self.id]);
+        polity_inbox::Actor::new(self.id.clone(), roles.cloned())
+    }
+
     /// Whether a role of the actor permits it.
     pub fn may(&self, permission: Permission) -> bool {
         self.permissions.contains(&permission)

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use crate::Kernel;
 use crate::constitution_store as store;
 use crate::law::Law;
+use crate::remote;
 
 /// The folders in it that hold documents.
 const SHELVES: [&str; 3] = ["rules", "decisions", "workflows"];
@@ -136,18 +137,20 @@ impl Kernel {
         }
     }
 
-    async fn read_folder(&self) -> Result<(Constitution, Overlay), Problems> {
+    pub(crate) async fn read_folder(&self) -> Result<(Constitution, Overlay), Problems> {
         let folder = self.settings().company.clone();
         let read = tokio::task::spawn_blocking(move || store::load(&folder));
         match read.await {
-            Ok(read) => read,
+            Ok(read) => {
+                read.map(|(loaded, overlay)| (remote::known(loaded, self.settings()), overlay))
+            }
             // It panicked. Nothing else ends it before its end.
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
 
     /// To be called by one at a time.
-    async fn enact(
+    pub(crate) async fn enact(
         &self,
         (loaded, overlay): (Constitution, Overlay),
     ) -> Result<Reloaded, ReloadError> {

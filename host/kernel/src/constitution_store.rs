@@ -76,6 +76,21 @@ pub(crate) fn record(
         .put(key(version), json!(documents).to_string())
 }
 
+/// Keeps the documents of a constitution that is proposed, as those of one that is in force are kept.
+pub(crate) fn keep(commit: Commit, constitution: &Constitution) -> Commit {
+    let documents: BTreeMap<&str, &str> = constitution.sources().iter().collect();
+    commit.put(key(constitution.version()), json!(documents).to_string())
+}
+
+/// A constitution that was in force or proposed; none where the ledger does not have it.
+pub(crate) fn of_digest(ledger: &Ledger, digest: &str) -> Result<Option<Constitution>, ReadError> {
+    let version = Version {
+        digest: digest.to_owned(),
+        commit: None,
+    };
+    past(ledger, &version)
+}
+
 /// Notes that a folder was refused and the constitution before it stays in force.
 pub(crate) async fn record_refusal(
     ledger: &Ledger,

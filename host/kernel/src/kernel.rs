@@ -29,6 +29,7 @@ use crate::models::{AdapterProblem, ModelEntry, Models};
 use crate::near::near;
 use crate::plugin_journal::PluginJournal;
 use crate::records::Records;
+use crate::remote::{self, RemoteState};
 use crate::rules::Books;
 use crate::settings::{Settings, StartError};
 use crate::tokens::{TokenError, TokenInfo, Tokens};
@@ -61,6 +62,14 @@ pub(crate) struct Inner {
     settings: Settings,
     /// Held while the constitution is read again.
     pub(crate) reloading: tokio::sync::Mutex<()>,
+    /// Held while the constitution's remote is asked.
+    pub(crate) pulling: tokio::sync::Mutex<()>,
+    /// Told when it should be asked.
+    pub(crate) pull_wanted: tokio::sync::Notify,
+    /// What came of it.
+    pub(crate) remote_state: ArcSwapOption<RemoteState>,
+    /// Held while an amendment is changed.
+    pub(crate) amending: tokio::sync::Mutex<()>,
     /// What the constitution's folder holds, where that is not in force.
     pub(crate) refused: ArcSwapOption<RefusedConstitution>,
 }
@@ -71,7 +80,11 @@ impl Kernel {
     /// # Errors
     /// What cannot be read or opened. A plugin that cannot be loaded is no error: it is refused, and shown.
     pub fn start(settings: Settings) -> Result<Self, StartError> {
+        if let Some(remote) = &settings.remote {
+            remote::at_start(&settings.company, &settings.data, &remote.remote)?;
+        }
         let (constitution, overlay) = store::load(&settings.company)?;
+        let constitution = remote::known(constitution, &settings);
         let charter = constitution.charter();
         let policy = charter.plugins();
         let trust = Trust::new(
@@ -136,6 +149,10 @@ impl Kernel {
                 counting: Counting::default(),
                 door: Door::default(),
                 reloading: tokio::sync::Mutex::default(),
+                amending: tokio::sync::Mutex::default(),
+                pulling: tokio::sync::Mutex::default(),
+                pull_wanted: tokio::sync::Notify::default(),
+                remote_state: ArcSwapOption::empty(),
                 refused: ArcSwapOption::empty(),
                 books,
                 runtime,

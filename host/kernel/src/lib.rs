@@ -22,6 +22,7 @@
 
 mod act;
 mod actor;
+mod amendments;
 mod archive;
 mod budget;
 mod completion;
@@ -46,6 +47,7 @@ mod near;
 mod plugin_journal;
 mod record;
 mod records;
+mod remote;
 mod replay;
 mod rules;
 mod settings;
@@ -56,6 +58,10 @@ mod workflows;
 
 pub use act::{ActError, ActionRequest};
 pub use actor::Actor;
+pub use amendments::{
+    Amendment, AmendmentError, AmendmentState, AmendmentView, Comment, Ending, Preview, Proposal,
+    Round, Submission, VoteView,
+};
 pub use archive::DecisionFilter;
 pub use budget::{Account, OverBudget, Period, Scope, SpentToday};
 pub use completion::{
@@ -78,6 +84,7 @@ pub use models::{AdapterProblem, ModelEntry, Routing};
 pub use records::{
     Collected, Inserted, RecordAnswer, RecordError, RecordExport, RecordPiece, RecordQuery,
 };
+pub use remote::{PullError, Pulled, RemoteSettings, RemoteState};
 pub use replay::Replay;
 pub use settings::{Settings, StartError};
 pub use story::{Story, StoryEvent};

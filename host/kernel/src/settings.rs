@@ -10,6 +10,8 @@ use polity_runtime::digest::Digest;
 use polity_runtime::egress::{Resolver, SystemResolver};
 use polity_runtime::{registry, signature};
 
+use crate::{PullError, RemoteSettings};
+
 /// Where everything is, and what may differ from one host to the next.
 #[derive(Clone)]
 pub struct Settings {
@@ -29,6 +31,8 @@ pub struct Settings {
     pub resolver: Arc<dyn Resolver>,
     /// Memory for the ledger's cache.
     pub cache_bytes: u64,
+    /// The git remote that the constitution is taken from; the company's folder is the host's own then.
+    pub remote: Option<RemoteSettings>,
 }
 
 /// Why a kernel did not start.
@@ -60,6 +64,9 @@ pub enum StartError {
     /// The plugin runtime does not start.
     #[error("the plugins cannot be run: {0}")]
     Runtime(#[from] registry::StartError),
+    /// The constitution's remote gives nothing to start with.
+    #[error("there is no company to start with: {0}")]
+    Remote(#[from] PullError),
     /// A thread could not be started.
     #[error("a thread could not be started: {0}")]
     Thread(#[source] std::io::Error),
@@ -78,6 +85,7 @@ impl Settings {
             require_signed: false,
             resolver: Arc::new(SystemResolver),
             cache_bytes: 4 << 20,
+            remote: None,
         }
     }
 }

@@ -43,6 +43,11 @@ pub fn lint(folder: impl AsRef<Path>) -> Checked {
     lint_sources(&sources, unread)
 }
 
+/// Checks the documents of a constitution that is in no folder.
+pub fn lint_documents(sources: &Sources) -> Checked {
+    lint_sources(sources, Vec::new())
+}
+
 fn lint_sources(sources: &Sources, mut problems: Vec<Problem>) -> Checked {
     let parts = Parts::read(sources, &mut problems);
     let tables: Vec<_> = parts.tables.iter().map(AsRef::as_ref).collect();

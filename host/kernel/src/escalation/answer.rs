@@ -3,7 +3,7 @@
 //! This is read from the inbox whenever a decision is read, and written nowhere else: one action may have been asked
 //! about by several decisions, and the inbox's own events say who decided what, when, and in which words.
 
-use polity_inbox::{Actor as Decider, Answer, DecideError, InboxError, Item, OnExpiry, State};
+use polity_inbox::{Answer, DecideError, InboxError, Item, OnExpiry, State};
 use polity_ledger::store::StoreError;
 use polity_ledger::{Hash, ReadError, StoredEvent};
 use serde::{Deserialize, Serialize};
@@ -141,13 +141,13 @@ impl Kernel {
         {
             return Err(DecideError::Invalid(why));
         }
-        let decider = Decider::new(&actor.id, &actor.roles);
         let decided = self
             .inner
             .inbox
-            .decide(item, &decider, answer.clone(), note, seen_digest)
+            .decide(item, &actor.decider(), answer.clone(), note, seen_digest)
             .await?;
         self.learn_from(&decided, actor, &answer).await;
+        self.after_vote(&decided).await;
         Ok(decided)
     }
 
@@ -188,7 +188,7 @@ fn state_of(item: &Item, now_ms: u64) -> HumanState {
             HumanState::Rejected
         }
         State::Open => HumanState::Waiting,
-        State::Expired { .. } => HumanState::Rejected,
+        State::Expired { .. } | State::Withdrawn { .. } => HumanState::Rejected,
         State::Decided(decision) => match &decision.answer {
             Answer::Accept | Answer::Edit(_) => HumanState::Accepted,
             Answer::Respond(_) => HumanState::Answered,
@@ -206,7 +206,7 @@ fn is_digest(form: &Value) -> bool {
     })
 }
 
-fn unread(error: InboxError) -> ReadError {
+pub(crate) fn unread(error: InboxError) -> ReadError {
     match error {
         InboxError::Read(error) => error,
         error => ReadError::Store(StoreError::Damaged(error.to_string())),

@@ -5,6 +5,7 @@ mod raise;
 pub(crate) mod settled;
 mod strange;
 
+pub(crate) use answer::unread;
 pub use answer::{HumanAnswer, HumanState, ItemAnswer};
 pub use polity_inbox::RaiseError;
 pub(crate) use raise::EscalateError;

@@ -30,7 +30,7 @@ pub(crate) struct Books {
 }
 
 impl Book {
-    fn compile(plugins: &Generation, law: Arc<Law>) -> Self {
+    pub(crate) fn compile(plugins: &Generation, law: Arc<Law>) -> Self {
         let bindings = law.constitution.bindings();
         let bound: HashSet<&str> = bindings
             .iter()

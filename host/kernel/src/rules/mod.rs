@@ -8,7 +8,7 @@ mod hearing;
 mod ruling;
 
 pub(crate) use bench::{Judge, Seat};
-pub(crate) use book::Books;
+pub(crate) use book::{Book, Books};
 pub(crate) use facts::Facts;
 pub(crate) use hearing::{Hearing, failure_of, hear, verdict_of};
 pub(crate) use ruling::Measure;

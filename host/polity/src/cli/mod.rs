@@ -5,6 +5,7 @@
 //! [`Report`](report::Report).
 
 mod act;
+mod amend;
 mod argument;
 mod ask;
 mod bundled;
@@ -134,6 +135,7 @@ enum Command {
     Run(run::RunArgs),
     Instances(instances::InstancesArgs),
     Event(event::EventArgs),
+    Amend(amend::AmendArgs),
     Inbox(inbox::InboxArgs),
     Halt(halt::HaltArgs),
     Resume(halt::ResumeArgs),
@@ -209,6 +211,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Report> {
         Command::Run(args) => wait(run::run(&args, context)),
         Command::Instances(args) => wait(instances::run(&args, context)),
         Command::Event(args) => wait(event::run(&args, context)),
+        Command::Amend(args) => wait(amend::run(&args, context)),
         Command::Inbox(args) => wait(inbox::run(&args, context)),
         Command::Halt(args) => wait(halt::run(&args, context)),
         Command::Resume(args) => wait(halt::resume(&args, context)),

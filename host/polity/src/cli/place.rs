@@ -61,6 +61,19 @@ impl PlaceArgs {
         Ok(Place { company, data })
     }
 
+    /// A folder that somebody else fills: it need not be there yet.
+    pub(crate) fn to_be_filled(&self) -> Result<Place, Report> {
+        let Some(company) = self.company.clone() else {
+            return match find_company(Path::new(".")) {
+                Some(_) => self.resolve(),
+                None => Err(Report::usage("which folder is the company's?")
+                    .hint("name one for the host to fill: --company /srv/company")),
+            };
+        };
+        let data = self.data.clone().unwrap_or_else(|| company.join(DATA));
+        Ok(Place { company, data })
+    }
+
     /// The data folder alone, for commands that talk to a host and do not care what it runs.
     pub(crate) fn data(&self) -> Result<PathBuf, Report> {
         match &self.data {

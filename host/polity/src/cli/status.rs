@@ -1,6 +1,7 @@
 //! `polity status`: is a host running, and how are things?
 
 use std::collections::BTreeMap;
+use std::io;
 
 use clap::Args;
 use polity_ledger::{Clock as _, SystemClock};
@@ -12,7 +13,7 @@ use super::Context;
 use super::exit::Exit;
 use super::host::{Body, rows};
 use super::report::Report;
-use super::text::{clean, count, duration, relative};
+use super::text::{clean, count, duration, one_line, relative};
 
 /// Show whether a host is running and how things are.
 #[derive(Args, Debug)]
@@ -42,6 +43,8 @@ struct Status {
     /// The newest decision.
     #[serde(skip_serializing_if = "Option::is_none")]
     newest_decision: Option<Newest>,
+    /// The constitution in force, and why what is newer is not.
+    constitution: Value,
 }
 
 #[derive(Serialize)]
@@ -68,6 +71,7 @@ pub(crate) async fn run(_args: &StatusArgs, context: &Context) -> Result<Exit, R
     let newest = host
         .get(&["api", "decisions"], &[("limit", "1".to_owned())])
         .await?;
+    let constitution = host.get(&["api", "constitution"], &[]).await?;
     let now_ms = SystemClock.now_ms();
     let status = Status {
         url: host.url().to_owned(),
@@ -89,6 +93,12 @@ pub(crate) async fn run(_args: &StatusArgs, context: &Context) -> Result<Exit, R
             kind: text(&decision["kind"]),
             outcome: text(&decision["outcome"]),
             at_ms: decision["at_ms"].as_u64().unwrap_or_default(),
+        }),
+        constitution: serde_json::json!({
+            "digest": constitution["digest"],
+            "commit": constitution["commit"],
+            "refused": constitution["refused"],
+            "remote": constitution["remote"],
         }),
     };
     context.out.show(&status, |out| {
@@ -120,6 +130,7 @@ pub(crate) async fn run(_args: &StatusArgs, context: &Context) -> Result<Exit, R
         } else {
             states.join(", ")
         };
+        tell_constitution(out, &status.constitution)?;
         writeln!(out, "plugins   {}", clean(&states))?;
         writeln!(out, "inbox     {} waiting", count(status.waiting, "item"))?;
         match &status.newest_decision {
@@ -141,6 +152,39 @@ pub(crate) async fn run(_args: &StatusArgs, context: &Context) -> Result<Exit, R
         }
     })?;
     Ok(if ready { Exit::Ok } else { Exit::Failure })
+}
+
+fn tell_constitution(out: &mut dyn io::Write, constitution: &Value) -> io::Result<()> {
+    let short = |value: &Value| text(value).chars().take(12).collect::<String>();
+    let commit = match &constitution["commit"] {
+        Value::Null => String::new(),
+        commit => format!(", commit {}", clean(&short(commit))),
+    };
+    writeln!(
+        out,
+        "rules     sha256:{}{commit}",
+        clean(&short(&constitution["digest"]))
+    )?;
+    for problem in constitution["refused"]["problems"]
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
+        writeln!(
+            out,
+            "  refused {}: {}",
+            one_line(&text(&problem["file"])),
+            one_line(&text(&problem["message"]))
+        )?;
+    }
+    let remote = &constitution["remote"];
+    if remote.is_object() {
+        writeln!(out, "remote    {}", one_line(&text(&remote["remote"])))?;
+        if let Some(trouble) = remote["trouble"].as_str() {
+            writeln!(out, "  not in force: {}", one_line(trouble))?;
+        }
+    }
+    Ok(())
 }
 
 fn text(value: &Value) -> String {

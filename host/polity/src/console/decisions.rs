@@ -259,7 +259,7 @@ fn outcome_line(decision: &Decision) -> Markup {
 fn people_line(item: &ItemAnswer) -> Markup {
     let class = match &item.state {
         State::Open => "wait",
-        State::Expired { .. } => "stop",
+        State::Expired { .. } | State::Withdrawn { .. } => "stop",
         State::Decided(decision) => match decision.answer {
             Answer::Accept | Answer::Edit(_) => "good",
             Answer::Respond(_) => "wait",

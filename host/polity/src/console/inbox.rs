@@ -189,6 +189,7 @@ fn state_of(state: &ItemState) -> Markup {
     let (class, word) = match state {
         ItemState::Open => ("wait", "open"),
         ItemState::Expired { .. } => ("stop", "expired"),
+        ItemState::Withdrawn { .. } => ("stop", "withdrawn"),
         ItemState::Decided(decision) => match decision.answer {
             Answer::Accept => ("good", "accepted"),
             Answer::Edit(_) => ("good", "accepted with changes"),

@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 
 use super::anthropic::messages;
 use super::api::{
-    actions, constitution, decisions, halts, inbox, ledger, links, plugins, protocols, records,
-    route, router, tokens, workflows,
+    actions, amendments, constitution, decisions, halts, inbox, ledger, links, plugins, protocols,
+    pull, records, route, router, tokens, workflows,
 };
 use super::openai::{chat, embeddings, models};
 use super::responses::create;
@@ -44,6 +44,10 @@ const TAGS: [(&str, &str); 13] = [
     ),
     ("inbox", "What waits for a person."),
     ("constitution", "The rules in force."),
+    (
+        "amendments",
+        "How the rules are changed: proposed, compared, voted on, merged.",
+    ),
     (
         "protocols",
         "Decision tables and workflows: ask them, and find the one that covers a question.",
@@ -90,6 +94,19 @@ pub(super) fn routes() -> (Router<App>, OpenApi) {
         .routes(routes!(inbox::decide_item))
         .routes(routes!(constitution::get_constitution))
         .routes(routes!(constitution::reload_constitution))
+        .routes(routes!(pull::pull_constitution))
+        .routes(routes!(
+            amendments::list_amendments,
+            amendments::submit_amendment
+        ))
+        .routes(routes!(amendments::preview_documents))
+        .routes(routes!(amendments::get_amendment))
+        .routes(routes!(amendments::preview_amendment))
+        .routes(routes!(amendments::vote_on_amendment))
+        .routes(routes!(amendments::comment_on_amendment))
+        .routes(routes!(amendments::merge_amendment))
+        .routes(routes!(amendments::revert_amendment))
+        .routes(routes!(amendments::withdraw_amendment))
         .routes(routes!(protocols::evaluate_table))
         .routes(routes!(protocols::ask_protocols))
         .routes(routes!(workflows::run_workflow))

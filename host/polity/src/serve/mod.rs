@@ -15,6 +15,7 @@ mod fault;
 mod front;
 mod headers;
 mod health;
+mod hook;
 mod hosts;
 mod json;
 mod metrics;
@@ -43,12 +44,15 @@ pub(crate) use api::plugins;
 pub(crate) use auth::require;
 pub(crate) use body::{SMALL, read as read_body};
 pub(crate) use fault::{Fault, Kind};
+pub(crate) use hook::Hook;
 
 /// How a host is served.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
     /// Names that the host answers to beside those of the loopback interface.
     pub(crate) host_names: Vec<String>,
+    /// The secret of the constitution's push hook.
+    pub(crate) hook: Option<Hook>,
 }
 
 /// A host about to be served.
@@ -66,6 +70,7 @@ pub(crate) struct Shared {
     pub(crate) sessions: Sessions,
     hosts: Hosts,
     traffic: Traffic,
+    hook: Option<Hook>,
     /// Cancelled when no new work is taken.
     pub(crate) ending: CancellationToken,
 }
@@ -77,6 +82,7 @@ impl Shared {
             sessions: Sessions::default(),
             hosts: Hosts::new(address, &options.host_names),
             traffic: Traffic::default(),
+            hook: options.hook.clone(),
             ending: CancellationToken::new(),
         }
     }

@@ -98,5 +98,6 @@ fn state(state: &State) -> &'static str {
             polity_inbox::AnswerKind::Reject => "rejected",
         },
         State::Expired { .. } => "expired",
+        State::Withdrawn { .. } => "withdrawn",
     }
 }

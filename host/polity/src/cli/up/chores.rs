@@ -15,6 +15,7 @@ pub(super) async fn run(kernel: &Kernel) {
         expire(kernel),
         kernel.follow_constitution(),
         kernel.follow_workflows(),
+        kernel.follow_remote(),
         reload(kernel)
     );
 }
@@ -26,6 +27,7 @@ async fn expire(kernel: &Kernel) {
         tick.tick().await;
         match kernel.inbox().expire_due().await {
             Ok(items) => {
+                kernel.after_expiry(&items).await;
                 for item in items {
                     tracing::info!(item = %item.id, title = item.title, "nobody answered in time: {}", item.closing());
                 }

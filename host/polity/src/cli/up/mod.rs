@@ -8,6 +8,7 @@ mod chores;
 mod listen;
 mod news;
 mod owner;
+mod remote;
 mod stop;
 mod tries;
 mod warm;
@@ -39,7 +40,8 @@ Examples:
   polity up                             the company in ./protocols or in ./
   polity up --company my-company        another one
   polity up --listen 127.0.0.1:8000     on another port
-  polity up --require-signed            with signed plugins only")]
+  polity up --require-signed            with signed plugins only
+  polity up --company company --constitution-remote git@host:company.git")]
 pub(crate) struct UpArgs {
     #[command(flatten)]
     listen: Listen,
@@ -60,6 +62,9 @@ pub(crate) struct UpArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 20)]
     drain: u64,
 
+    #[command(flatten)]
+    remote: remote::RemoteArgs,
+
     /// How log lines look.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Auto)]
     log_format: LogFormat,
@@ -68,7 +73,10 @@ pub(crate) struct UpArgs {
 pub(crate) fn run(args: &UpArgs, context: &Context) -> Result<Exit, Report> {
     let started = Instant::now();
     logs::start(args.log_format);
-    let place = context.common.place.resolve()?;
+    let place = match args.remote.is_given() {
+        true => context.common.place.to_be_filled()?,
+        false => context.common.place.resolve()?,
+    };
     let presence = Presence::claim(&place.data)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
@@ -89,6 +97,7 @@ async fn up(
     mut presence: Presence,
     started: Instant,
 ) -> Result<Exit, Report> {
+    let hook = args.remote.hook()?;
     let mut stop = stop::Signals::listen()?;
     let listener = args.listen.bind().await?;
     let is_first = !place.data.join("compiled").exists();
@@ -109,6 +118,7 @@ async fn up(
     let url = url(&listener)?;
     let options = serve::Options {
         host_names: args.host_name.clone(),
+        hook,
     };
     let server = serve::Server::new(kernel.clone(), listener, &options)
         .map_err(|error| Report::new("the host cannot serve").because(error))?;
@@ -137,6 +147,7 @@ async fn start(args: &UpArgs, place: &Place, compile_ahead: bool) -> Result<Kern
         plugins: place.plugins(),
         bundled: bundled::digests(),
         require_signed: args.require_signed,
+        remote: args.remote.settings(&place.company)?,
         ..Settings::new(&place.company, &place.data)
     };
     let place = place.clone();
@@ -159,6 +170,9 @@ fn not_started(error: &StartError) -> Report {
     match error {
         StartError::Constitution(_) | StartError::Keys(_) => {
             report.hint("correct that, and see what else there is: polity doctor")
+        }
+        StartError::Remote(_) => {
+            report.hint("see whether git itself can fetch it, as this user: git ls-remote URL")
         }
         StartError::Data { .. } => report.hint("choose a folder that can be written: --data DIR"),
         StartError::Ledger(OpenError::Locked { .. }) => {

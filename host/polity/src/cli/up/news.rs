@@ -111,6 +111,28 @@ fn news(event: &StoredEvent) -> Option<(bool, String)> {
                 format!("another constitution is in force: {version}{later}"),
             )
         }
+        "constitution.not-pulled" => (
+            true,
+            format!(
+                "what was pushed to the constitution's remote is not in force, the one before stays: {}",
+                text("reason")
+            ),
+        ),
+        "amendment.submitted" => (
+            false,
+            format!(
+                "the amendment {} is put to the vote by {}",
+                text("amendment"),
+                text("by")
+            ),
+        ),
+        "amendment.accepted" => (
+            false,
+            format!(
+                "the amendment {0} has enough votes; merge it: polity amend merge {0}",
+                text("amendment")
+            ),
+        ),
         "constitution.refused" => {
             let problems = data["problems"].as_array().into_iter().flatten();
             let problems: Vec<String> = problems.map(problem).collect();

@@ -23,6 +23,23 @@ pub(crate) struct ConstitutionView {
     bindings: Vec<BindingView>,
     /// What the folder holds, where that was refused and is not in force; null where it is.
     refused: Option<RefusedView>,
+    /// The git remote that it is taken from; null where there is none.
+    remote: Option<RemoteView>,
+}
+
+/// How it stands with the constitution's remote.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RemoteView {
+    /// The repository and its branch.
+    remote: String,
+    /// The commit whose documents are in the folder.
+    commit: Option<String>,
+    /// When it was asked last.
+    asked_at_ms: u64,
+    /// Why what it holds is not in force; null where it is.
+    trouble: Option<String>,
+    /// All that is wrong with what it holds.
+    problems: Vec<ProblemView>,
 }
 
 /// A rule in force.
@@ -165,6 +182,18 @@ fn view(kernel: &Kernel) -> ConstitutionView {
         refused: kernel.refused_constitution().map(|refused| RefusedView {
             at_ms: refused.at_ms,
             problems: refused.problems.list.iter().map(ProblemView::of).collect(),
+        }),
+        remote: kernel.remote_state().map(|state| RemoteView {
+            remote: state.remote.clone(),
+            commit: state.commit.clone(),
+            asked_at_ms: state.asked_at_ms,
+            trouble: state.trouble.clone(),
+            problems: state
+                .problems
+                .iter()
+                .flat_map(|problems| &problems.list)
+                .map(ProblemView::of)
+                .collect(),
         }),
     }
 }

@@ -218,7 +218,7 @@ fn answer(kind: AnswerKind, args: Option<Value>) -> Result<polity_inbox::Answer,
 
 /// The actor as the inbox's one function of authority sees it.
 pub(crate) fn as_decider(actor: &Actor) -> polity_inbox::Actor {
-    polity_inbox::Actor::new(actor.id.clone(), actor.roles.clone())
+    actor.decider()
 }
 
 /// Why a decision was not taken.

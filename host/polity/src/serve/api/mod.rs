@@ -1,6 +1,7 @@
 //! Our own API: JSON in and out, RFC 9457 problems, lists in pages.
 
 pub(super) mod actions;
+pub(super) mod amendments;
 pub(super) mod constitution;
 pub(super) mod decisions;
 pub(super) mod halts;
@@ -10,6 +11,7 @@ pub(super) mod links;
 mod page;
 pub(crate) mod plugins;
 pub(super) mod protocols;
+pub(super) mod pull;
 pub(super) mod records;
 pub(super) mod route;
 pub(super) mod router;

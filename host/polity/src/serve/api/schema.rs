@@ -244,7 +244,7 @@ pub(super) struct InboxItem {
     allowed: Vec<AnswerType>,
     /// The roles that let it expire before the present one.
     escalations: Vec<Value>,
-    /// `open`, `{"decided": …}` or `{"expired": …}`.
+    /// `open`, `{"decided": …}`, `{"expired": …}` or `{"withdrawn": …}`.
     state: Value,
     /// Why the caller may not decide it; null where the caller may.
     why_not: Option<String>,

@@ -1,0 +1,63 @@
+//! Two constitutions, side by side.
+
+use polity_constitution::{Constitution, Version};
+use polity_lint::Direction;
+use serde::{Deserialize, Serialize};
+
+use crate::actions::{self, ActionChange};
+use crate::documents::{self, DocumentChange};
+use crate::lints::{self, LintDelta};
+use crate::people::{self, PersonChange};
+use crate::probe::Witness;
+use crate::tables::{self, TableChange};
+
+/// Everything that one constitution says otherwise than another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The one in force.
+    pub before: Version,
+    /// The proposed one.
+    pub after: Version,
+    /// Which documents differ, and where.
+    pub documents: Vec<DocumentChange>,
+    /// Which tables answer otherwise.
+    pub tables: Vec<TableChange>,
+    /// Which kinds of action are guarded otherwise.
+    pub actions: Vec<ActionChange>,
+    /// Who may do more or less.
+    pub people: Vec<PersonChange>,
+    /// Actions that were found to become something else; empty until somebody asks the rules, see
+    /// [`probes`](crate::probes).
+    pub witnesses: Vec<Witness>,
+    /// What the linter finds now and did not, and the other way round.
+    pub lint: LintDelta,
+}
+
+impl Comparison {
+    /// Whether the two say the same.
+    pub fn is_empty(&self) -> bool {
+        self.documents.is_empty()
+    }
+
+    /// Whether anything becomes easier: for a table's inputs, an action or a person. What cannot be told counts.
+    pub fn permits_more(&self) -> bool {
+        let more = |direction| matches!(direction, Direction::More | Direction::Other);
+        self.tables.iter().any(|table| table.directions().any(more))
+            || self.actions.iter().any(|action| more(action.direction))
+            || self.people.iter().any(|person| !person.gained.is_empty())
+    }
+}
+
+/// Compares two constitutions.
+pub fn compare(before: &Constitution, after: &Constitution) -> Comparison {
+    Comparison {
+        before: before.version().clone(),
+        after: after.version().clone(),
+        documents: documents::compare(before, after),
+        tables: tables::compare(before, after),
+        actions: actions::compare(before, after),
+        people: people::compare(before.charter(), after.charter()),
+        witnesses: Vec::new(),
+        lint: lints::compare(before, after),
+    }
+}
