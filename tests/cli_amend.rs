@@ -209,6 +209,8 @@ async fn a_limit_is_raised_by_the_votes_of_two_and_taken_back_by_them() {
         .find(|witness| witness["before"] == "escalate" && witness["after"] == "allow")
         .unwrap_or_else(|| panic!("{diff:#}"));
     assert_eq!(witness["direction"], "more");
+    assert_eq!(diff["actions"][0]["kinds"], "refund.*");
+    assert_eq!(diff["actions"][0]["direction"], "more");
     let amount = witness["input"]["amount"].as_f64().unwrap();
     assert!(amount > 50.0 && amount <= 90.0, "{witness}");
     at(host, &["amend", "diff"]).await.with_code(0).shows(&[

@@ -1,6 +1,6 @@
 //! Two constitutions, side by side.
 
-use polity_constitution::{Constitution, Version};
+use polity_constitution::{Constitution, KindPattern, Version};
 use polity_lint::Direction;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,41 @@ impl Comparison {
     /// Whether the two say the same.
     pub fn is_empty(&self) -> bool {
         self.documents.is_empty()
+    }
+
+    /// The same with what asking the rules has brought: `asked` actions, of which these come out otherwise. Where settings
+    /// alone did not tell whether a kind of action becomes easier, they do.
+    #[must_use]
+    pub fn with_witnesses(mut self, asked: usize, witnesses: Vec<Witness>) -> Self {
+        for action in &mut self.actions {
+            let Ok(pattern) = action.kinds.parse::<KindPattern>() else {
+                continue;
+            };
+            let directions: Vec<Direction> = witnesses
+                .iter()
+                .filter(|witness| {
+                    witness
+                        .probe
+                        .kind
+                        .parse()
+                        .is_ok_and(|kind| pattern.matches(&kind))
+                })
+                .map(|witness| witness.direction)
+                .collect();
+            let only = |wanted| directions.iter().all(|direction| *direction == wanted);
+            if action.direction != Direction::Other || asked == 0 {
+                continue;
+            }
+            if directions.is_empty() {
+                action.why.push(format!(
+                    "none of {asked} actions that the rules were asked about comes out otherwise"
+                ));
+            } else if only(Direction::More) || only(Direction::Less) {
+                action.direction = directions[0];
+            }
+        }
+        self.witnesses = witnesses;
+        self
     }
 
     /// Whether anything becomes easier: for a table's inputs, an action or a person. What cannot be told counts.

@@ -1,7 +1,8 @@
 //! A witness really changes the answer, and where nothing is told nothing changes.
 
-use polity_amend::{Comparison, WhatChanged, compare};
-use polity_constitution::{Constitution, Sources};
+use polity_amend::{Comparison, Probe, WhatChanged, Witness, compare, probes};
+use polity_constitution::{Constitution, OutcomeKind, Sources};
+use polity_lint::Direction;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -155,4 +156,32 @@ fn a_comparison_reads_back_as_it_was_written() {
         serde_json::from_str::<Comparison>(&text).unwrap(),
         comparison
     );
+}
+
+#[test]
+fn what_the_rules_were_asked_says_whether_an_action_becomes_easier() {
+    let (before, after) = (
+        with_rule("enforce", 50, "agent"),
+        with_rule("enforce", 90, "agent"),
+    );
+    let witness = |amount: u32, was, is| {
+        let probe = probes(&before, &after).remove(0);
+        let probe = Probe {
+            input: json!({"amount": amount}),
+            ..probe
+        };
+        Witness::of(probe, was, is).unwrap()
+    };
+    use OutcomeKind::{Allow, Escalate};
+    let compared = || compare(&before, &after);
+    assert_eq!(compared().actions[0].direction, Direction::Other);
+    let easier = compared().with_witnesses(9, vec![witness(70, Escalate, Allow)]);
+    assert_eq!(easier.actions[0].direction, Direction::More);
+    let both = vec![witness(70, Escalate, Allow), witness(10, Allow, Escalate)];
+    assert_eq!(
+        compared().with_witnesses(9, both).actions[0].direction,
+        Direction::Other
+    );
+    let none = compared().with_witnesses(9, Vec::new());
+    assert!(none.to_string().contains("none of 9 actions"), "{none}");
 }

@@ -23,7 +23,10 @@ impl Repository {
             .args(["worktree", "add", "--quiet", "-b", branch])
             .args([folder.as_os_str(), "HEAD".as_ref()])
             .run()?;
-        Ok(folder.join(self.prefix.trim_end_matches('/')))
+        Ok(match self.prefix.trim_end_matches('/') {
+            "" => folder.to_owned(),
+            prefix => folder.join(prefix),
+        })
     }
 
     /// Takes the folder of a branch away; the branch stays.

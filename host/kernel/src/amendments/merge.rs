@@ -9,6 +9,7 @@ use super::place::Place;
 use super::record::put;
 use super::submit::blocking;
 use super::{AmendmentError, AmendmentState, AmendmentView, Ending, Proposal, Submission, law_of};
+use crate::kept::cut;
 use crate::{Actor, Kernel, remote};
 
 /// A merge that was made, and the key that signed its tag.
@@ -87,7 +88,7 @@ impl Kernel {
                 "`{name}` is not in force, so there is nothing to take back"
             )));
         };
-        let revert = self.free_name(&format!("revert-{name}"))?;
+        let revert = self.free_name(&format!("revert-{}", name.trim_start_matches("revert-")))?;
         let branch = format!("amend/{revert}");
         let (settings, made) = (self.settings().clone(), branch.clone());
         let message = format!("Take back the amendment {name}\n\nThis undoes {commit}.\n");
@@ -103,7 +104,7 @@ impl Kernel {
         let submission = Submission {
             name: revert,
             branch: Some(branch),
-            title: Some(format!("Take back: {}", amendment.title)),
+            title: Some(cut(&format!("Take back: {}", amendment.title), 190).to_owned()),
             why,
             reverts: Some(name.to_owned()),
         };

@@ -92,16 +92,17 @@ impl Kernel {
         after: &Constitution,
     ) -> Result<Comparison, AmendmentError> {
         let (old, new) = (before.clone(), after.clone());
-        let mut comparison = blocking(move || Ok(compare(&old, &new))).await?;
-        comparison.witnesses = self.witnesses(before, after).await?;
-        Ok(comparison)
+        let comparison = blocking(move || Ok(compare(&old, &new))).await?;
+        let (asked, witnesses) = self.witnesses(before, after).await?;
+        Ok(comparison.with_witnesses(asked, witnesses))
     }
 
     async fn witnesses(
         &self,
         before: &Constitution,
         after: &Constitution,
-    ) -> Result<Vec<Witness>, AmendmentError> {
+    ) -> Result<(usize, Vec<Witness>), AmendmentError> {
+        let mut asked = 0;
         let (old, new) = (self.book_of(before), self.book_of(after));
         let mut found: Vec<Witness> = Vec::new();
         for (at, probe) in probes(before, after).into_iter().enumerate() {
@@ -113,6 +114,7 @@ impl Kernel {
             ) else {
                 continue;
             };
+            asked += 1;
             // One of each kind of change, and not each amount between two limits.
             found.extend(Witness::of(probe, was, is).filter(|witness| {
                 let alike = found.iter().filter(|known| {
@@ -137,7 +139,7 @@ impl Kernel {
                 tokio::task::yield_now().await;
             }
         }
-        Ok(found)
+        Ok((asked, found))
     }
 
     /// The judges that a constitution would have with the plugins of now.

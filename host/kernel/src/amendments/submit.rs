@@ -20,8 +20,8 @@ use crate::{Actor, Kernel};
 /// The longest summary that voters are shown.
 const MAX_SUMMARY: usize = 6_000;
 
-/// The most that may vote on one amendment.
-const MAX_VOTERS: usize = 200;
+/// The most that may vote on one amendment: their questions, and taking back those of the round before, are one commit.
+const MAX_VOTERS: usize = 50;
 
 const MAX_NAME: usize = 60;
 const MAX_TITLE: usize = 200;
@@ -226,7 +226,14 @@ impl Kernel {
             .quorum
             .and_then(|quorum| usize::try_from(quorum).ok());
         let quorum = quorum_of(voters.len(), stated);
-        if voters.len() < quorum || voters.len() > MAX_VOTERS {
+        if voters.len() > MAX_VOTERS {
+            return Err(AmendmentError::Invalid(format!(
+                "{} people hold the role `{}`, and at most {MAX_VOTERS} can vote on one amendment; name a smaller role in the charter's amendments.role",
+                voters.len(),
+                policy.role
+            )));
+        }
+        if voters.len() < quorum {
             return Err(AmendmentError::Invalid(format!(
                 "{quorum} people with the role `{}` have to agree, and {} may vote, because nobody votes on an amendment of their own; give the role to another person in the charter, or let somebody without it submit the amendment",
                 policy.role,
