@@ -77,7 +77,7 @@ pub use finding::{Finding, RuleFailure, Verdict};
 pub use inquiry::{Answer, Clause, Near, Protocol, ProtocolKind};
 pub use kind::{ActionKind, KindError, KindPattern};
 pub use lattice::resolve;
-pub use lint::{Checked, lint};
+pub use lint::{Checked, lint, lint_with};
 pub use permission::{Permission, UnknownPermission};
 pub use policy::{
     Budgets, CompletionRecords, Defaults, LedgerPolicy, OnExpiry, OnFailure, PluginPolicy,

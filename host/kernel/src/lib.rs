@@ -43,6 +43,7 @@ mod models;
 mod money;
 mod near;
 mod plugin_journal;
+mod policies;
 mod record;
 mod records;
 mod replay;
@@ -50,6 +51,7 @@ mod rules;
 mod settings;
 mod story;
 mod tokens;
+mod uncovered;
 
 pub use act::{ActError, ActionRequest};
 pub use actor::Actor;
@@ -70,6 +72,7 @@ pub use histogram::Histogram;
 pub use kept::Omitted;
 pub use kernel::Kernel;
 pub use models::{AdapterProblem, ModelEntry, Routing};
+pub use policies::policy_problems;
 pub use records::{
     Collected, Inserted, RecordAnswer, RecordError, RecordExport, RecordPiece, RecordQuery,
 };

@@ -62,6 +62,8 @@ codes! {
     EffectClassUndeclared "effect-class-undeclared" Error "An effect does not say what a crash may do to it.",
     GateWithoutDeadline "gate-without-deadline" Error "A person is asked without a deadline.",
     GateWithoutEscalation "gate-without-escalation" Warning "Nothing is said for a deadline that passes.",
+    UnknownRole "unknown-role" Error "A role is asked that the charter does not have.",
+    NobodyDecides "nobody-decides" Error "A role is asked that nobody holds who may decide.",
     UnboundAction "unbound-action" Warning "No rule guards an action.",
     RuleNeverApplies "rule-never-applies" Warning "A rule guards actions that no protocol takes.",
     NobodyTriggers "nobody-triggers" Warning "Nothing starts a protocol.",

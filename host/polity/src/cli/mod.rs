@@ -19,6 +19,7 @@ mod doctor;
 mod exit;
 mod explain;
 mod files;
+mod handbook;
 mod host;
 mod inbox;
 mod init;
@@ -30,6 +31,7 @@ mod models;
 mod out;
 mod place;
 mod plugin;
+mod policies;
 mod presence;
 mod progress;
 mod reload;
@@ -123,6 +125,7 @@ enum Command {
     Decide(decide::DecideArgs),
     Test(test::TestArgs),
     Ask(ask::AskArgs),
+    Handbook(handbook::HandbookArgs),
     Inbox(inbox::InboxArgs),
     Reload(reload::ReloadArgs),
     Plugin(plugin::PluginArgs),
@@ -190,7 +193,8 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Report> {
         Command::Lint(args) => lint::run(&args, context),
         Command::Decide(args) => decide::run(&args, context),
         Command::Test(args) => test::run(&args, context),
-        Command::Ask(args) => ask::run(&args, context),
+        Command::Ask(args) => wait(ask::run(&args, context)),
+        Command::Handbook(args) => handbook::run(&args, context),
         Command::Inbox(args) => wait(inbox::run(&args, context)),
         Command::Reload(args) => wait(reload::run(&args, context)),
         Command::Plugin(args) => wait(plugin::run(&args, context)),

@@ -75,7 +75,7 @@ pub(super) fn routes() -> (Router<App>, OpenApi) {
         .routes(routes!(constitution::get_constitution))
         .routes(routes!(constitution::reload_constitution))
         .routes(routes!(protocols::evaluate_table))
-        .routes(routes!(protocols::ask_protocols))
+        .routes(routes!(protocols::ask_protocols, protocols::open_question))
         .routes(routes!(plugins::list_plugins))
         .routes(routes!(plugins::check_plugin))
         .routes(routes!(
