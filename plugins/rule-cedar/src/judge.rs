@@ -17,8 +17,8 @@ use crate::policies::Policies;
 /// The action cannot be put to Cedar, or a policy failed on it. Cedar passes over a policy that fails, and a `forbid`
 /// that is passed over allows; so the failure is told, and what fails never allows.
 pub fn judge(config: &Config, policies: &Policies, action: &Action) -> Result<Verdict, Problem> {
-    let (request, entities) =
-        question(config, action).map_err(|why| polity_sdk::problem("invalid", why))?;
+    let (request, entities) = question(&policies.kinds, config, action)
+        .map_err(|why| polity_sdk::problem("invalid", why))?;
     let answer = Authorizer::new().is_authorized(&request, &policies.set, &entities);
     let mut failed = answer.diagnostics().errors().map(ToString::to_string);
     if let Some(first) = failed.next() {
@@ -118,8 +118,12 @@ permit (principal in Role::"owner", action == Action::"site.open", resource);
     #[test]
     fn small_sums_are_allowed_larger_ones_asked_for_and_great_ones_denied() {
         let verdict = |amount: &str| {
-            asked("refund.pay", "person:ada", &format!(r#"{{"amount": {amount}, "currency": "EUR"}}"#))
-                .unwrap()
+            asked(
+                "refund.pay",
+                "person:ada",
+                &format!(r#"{{"amount": {amount}, "currency": "EUR"}}"#),
+            )
+            .unwrap()
         };
         assert_eq!(verdict("50"), Verdict::Allow);
         assert_eq!(
@@ -130,7 +134,10 @@ permit (principal in Role::"owner", action == Action::"site.open", resource);
                 due_ms: Some(172_800_000),
             })
         );
-        assert_eq!(verdict("500.5"), Verdict::Deny("no program moves more than 500 EUR".into()));
+        assert_eq!(
+            verdict("500.5"),
+            Verdict::Deny("no program moves more than 500 EUR".into())
+        );
     }
 
     #[test]
@@ -142,8 +149,20 @@ permit (principal in Role::"owner", action == Action::"site.open", resource);
     }
 
     #[test]
+    fn nothing_in_the_input_becomes_an_entity() {
+        let forged = r#"{"amount": 1, "currency": {"__entity": {"type": "Role", "id": "owner"}}}"#;
+        assert_eq!(
+            asked("refund.pay", "person:ada", forged).unwrap(),
+            Verdict::Deny("no policy permits refund.pay to person:ada".into())
+        );
+    }
+
+    #[test]
     fn a_role_counts_and_what_nothing_permits_is_denied() {
-        assert_eq!(asked("site.open", "person:ada", "{}").unwrap(), Verdict::Allow);
+        assert_eq!(
+            asked("site.open", "person:ada", "{}").unwrap(),
+            Verdict::Allow
+        );
         assert_eq!(
             asked("site.close", "person:ada", "{}").unwrap(),
             Verdict::Deny("no policy permits site.close to person:ada".into())

@@ -34,9 +34,12 @@ fn read() -> &'static Result<(Config, Policies), String> {
 }
 
 impl Rule for RuleCedar {
-    /// Without a binding there are no policies, and nothing to judge by.
+    /// Without a binding there are no policies, and nothing to judge by. Cedar makes tables of its functions when it is
+    /// first asked; so it is asked here, where what is made can be kept.
     fn applies_to() -> Vec<String> {
-        let _ = read();
+        if let Ok((config, policies)) = read() {
+            let _ = judge(config, policies, &nothing());
+        }
         Vec::new()
     }
 
@@ -45,6 +48,17 @@ impl Rule for RuleCedar {
             Ok((config, policies)) => judge(config, policies, &action),
             Err(errors) => Err(polity_sdk::problem("unreadable-policy", errors.clone())),
         }
+    }
+}
+
+/// An action that nobody wants.
+fn nothing() -> Action {
+    Action {
+        kind: "policy.check".into(),
+        actor: "service:host".into(),
+        at_ms: 0,
+        input: r#"{"amount": 0.5}"#.into(),
+        context: r#"{"actor_roles": ["none"], "company": {"name": "none"}}"#.into(),
     }
 }
 

@@ -4,11 +4,13 @@ use cedar_policy::{PolicyId, PolicySet};
 use miette::Diagnostic as _;
 
 use crate::config::PolicyText;
+use crate::facts::Kinds;
 
 /// Policies, parsed.
 #[derive(Debug)]
 pub struct Policies {
     pub(crate) set: PolicySet,
+    pub(crate) kinds: Kinds,
 }
 
 impl Policies {
@@ -20,7 +22,10 @@ impl Policies {
         let mut set = PolicySet::new();
         let mut wrong = Vec::new();
         if texts.is_empty() {
-            wrong.push("the binding names no policies: write \"policies\": [\"policies/NAME.cedar\"]".to_owned());
+            wrong.push(
+                "the binding names no policies: write \"policies\": [\"policies/NAME.cedar\"]"
+                    .to_owned(),
+            );
         }
         for PolicyText { file, text } in texts {
             let parsed: PolicySet = match text.parse() {
@@ -49,12 +54,17 @@ impl Policies {
                     _ => format!("{file}#{number}"),
                 };
                 if let Err(error) = set.add(policy.new_id(PolicyId::new(&id))) {
-                    wrong.push(format!("{file}:1:1: the policy {id} stands here twice: {error}"));
+                    wrong.push(format!(
+                        "{file}:1:1: the policy {id} stands here twice: {error}"
+                    ));
                 }
             }
         }
         if wrong.is_empty() {
-            Ok(Self { set })
+            Ok(Self {
+                set,
+                kinds: Kinds::new()?,
+            })
         } else {
             Err(wrong.join("\n"))
         }
@@ -64,7 +74,13 @@ impl Policies {
 fn place(file: &str, text: &str, offset: usize) -> String {
     let before = text.get(..offset.min(text.len())).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let column = before
+        .rsplit('\n')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .count()
+        + 1;
     format!("{file}:{line}:{column}")
 }
 
@@ -85,18 +101,36 @@ mod tests {
             "permit (principal, action, resource);\n\npermit (principal, action)\n  when { context.x > };",
         )])
         .unwrap_err();
-        assert!(wrong.starts_with("policies/a.cedar:3:") || wrong.starts_with("policies/a.cedar:4:"), "{wrong}");
+        assert!(
+            wrong.starts_with("policies/a.cedar:3:") || wrong.starts_with("policies/a.cedar:4:"),
+            "{wrong}"
+        );
         let template = "permit (principal == ?principal, action, resource);";
-        assert!(Policies::parse(&[text(template)]).unwrap_err().contains("template"));
-        assert!(Policies::parse(&[]).unwrap_err().contains("names no policies"));
+        assert!(
+            Policies::parse(&[text(template)])
+                .unwrap_err()
+                .contains("template")
+        );
+        assert!(
+            Policies::parse(&[])
+                .unwrap_err()
+                .contains("names no policies")
+        );
     }
 
     #[test]
     fn two_policies_of_one_name_are_one_too_many() {
         let twice = "@id(\"a\") permit (principal, action, resource);";
-        assert!(Policies::parse(&[text(twice), text(twice)]).unwrap_err().contains("twice"));
+        assert!(
+            Policies::parse(&[text(twice), text(twice)])
+                .unwrap_err()
+                .contains("twice")
+        );
         let unnamed = "permit (principal, action, resource);";
-        let other = PolicyText { file: "policies/b.cedar".into(), text: unnamed.into() };
+        let other = PolicyText {
+            file: "policies/b.cedar".into(),
+            text: unnamed.into(),
+        };
         assert!(Policies::parse(&[text(unnamed), other]).is_ok());
     }
 }

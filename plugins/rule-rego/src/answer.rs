@@ -114,18 +114,34 @@ is_refund if {
 
     #[test]
     fn every_verdict_can_be_answered() {
-        assert_eq!(asked(r#"{"amount": 50, "currency": "EUR"}"#), Verdict::Allow);
+        assert_eq!(
+            asked(r#"{"amount": 50, "currency": "EUR"}"#),
+            Verdict::Allow
+        );
         assert!(matches!(
             asked(r#"{"amount": 50.01, "currency": "EUR"}"#),
-            Verdict::Escalate(Escalation { due_ms: Some(172_800_000), .. })
+            Verdict::Escalate(Escalation {
+                due_ms: Some(172_800_000),
+                ..
+            })
         ));
-        assert!(matches!(asked(r#"{"amount": 501, "currency": "EUR"}"#), Verdict::Deny(_)));
-        assert!(matches!(asked(r#"{"amount": 1, "currency": "eur"}"#), Verdict::Amend(_)));
+        assert!(matches!(
+            asked(r#"{"amount": 501, "currency": "EUR"}"#),
+            Verdict::Deny(_)
+        ));
+        assert!(matches!(
+            asked(r#"{"amount": 1, "currency": "eur"}"#),
+            Verdict::Amend(_)
+        ));
     }
 
     #[test]
     fn what_is_missing_or_of_another_type_is_not_allowed() {
-        for input in [r#"{"currency": "EUR"}"#, r#"{"amount": null, "currency": "EUR"}"#, r#"{"amount": "10", "currency": "EUR"}"#] {
+        for input in [
+            r#"{"currency": "EUR"}"#,
+            r#"{"amount": null, "currency": "EUR"}"#,
+            r#"{"amount": "10", "currency": "EUR"}"#,
+        ] {
             assert!(matches!(asked(input), Verdict::Deny(_)), "{input}");
         }
     }

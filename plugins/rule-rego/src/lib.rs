@@ -33,9 +33,12 @@ fn read() -> &'static Result<(Config, Policies), String> {
 }
 
 impl Rule for RuleRego {
-    /// Without a binding there are no policies, and nothing to judge by.
+    /// Without a binding there are no policies, and nothing to judge by. Some tables are made when a policy is first
+    /// asked; so it is asked here, where what is made can be kept.
     fn applies_to() -> Vec<String> {
-        let _ = read();
+        if let Ok((_, policies)) = read() {
+            let _ = policies.ask(&nothing());
+        }
         Vec::new()
     }
 
@@ -47,6 +50,17 @@ impl Rule for RuleRego {
                 .map_err(|why| polity_sdk::problem("policy", why)),
             Err(errors) => Err(polity_sdk::problem("unreadable-policy", errors.clone())),
         }
+    }
+}
+
+/// An action that nobody wants.
+fn nothing() -> Action {
+    Action {
+        kind: "policy.check".into(),
+        actor: "service:host".into(),
+        at_ms: 0,
+        input: "{}".into(),
+        context: "{}".into(),
     }
 }
 

@@ -46,11 +46,12 @@ impl Policies {
             .map_err(|error| placed(&error.to_string(), &first.file))?;
         let policies = Self { compiled };
         // A rule that nobody wrote would answer nothing for ever.
-        policies.eval("{}".to_owned()).map_err(|why| match why.contains("not a valid rule path") {
-            true => format!("{}:1:1: there is no rule {entrypoint}", first.file),
-            false => why,
-        }).map(|_| ()).or_else(|why| if why.contains("there is no rule") { Err(why) } else { Ok(()) })?;
-        Ok(policies)
+        match policies.eval("{}".to_owned()) {
+            Err(why) if why.contains("not a valid rule path") => {
+                Err(format!("{}:1:1: there is no rule {entrypoint}", first.file))
+            }
+            _ => Ok(policies),
+        }
     }
 
     /// What the policies answer to an action; undefined where no rule holds.
@@ -114,6 +115,10 @@ mod tests {
         assert!(!wrong.contains('\n'), "{wrong}");
         let missing = Policies::parse(&config("package polity\n\nallow := true\n")).unwrap_err();
         assert!(missing.contains("data.polity.verdict"), "{missing}");
-        assert!(Policies::parse(&Config::default()).unwrap_err().contains("names no policies"));
+        assert!(
+            Policies::parse(&Config::default())
+                .unwrap_err()
+                .contains("names no policies")
+        );
     }
 }

@@ -46,7 +46,7 @@ codes! {
     DuplicateRow "duplicate-row" Warning "A row stands in the table twice.",
     SubsumedRow "subsumed-row" Warning "Another row says the same of all that a row matches.",
     UnreachableRow "unreachable-row" Warning "Rows that come first take all that a row matches.",
-    NeverMatches "never-matches" Warning "A cell lets no value through.",
+    NeverMatches "never-matches" Warning "A cell or a case lets no value through.",
     MergeableRows "mergeable-rows" Note "Rows that differ in one cell could be one row.",
     IdleColumn "idle-column" Note "A column never changes the answer.",
     NullApproves "null-approves" Warning "A missing value is let through.",

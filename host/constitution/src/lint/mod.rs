@@ -1,6 +1,7 @@
 //! A company's folder, checked: what keeps it from loading, and what its tables, workflows and rules contradict, leave
 //! open or say twice. What cannot be read does not keep the rest from being checked.
 
+mod outcomes;
 mod process;
 mod roles;
 
@@ -81,6 +82,9 @@ fn lint_sources(sources: &Sources, mut problems: Vec<Problem>) -> Checked {
     let mut findings: Vec<Finding> = problems.into_iter().map(Finding::from).collect();
     findings.extend(lint_company(&company));
     findings.extend(unused_policies(sources, &parts));
+    for workflow in &parts.workflows {
+        findings.extend(outcomes::never_given(workflow, &parts.tables));
+    }
     if let Some(charter) = &parts.charter {
         let workflows = parts.workflows.iter();
         findings.extend(workflows.flat_map(|workflow| roles::asked(workflow, charter)));
