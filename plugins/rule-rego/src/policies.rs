@@ -55,7 +55,10 @@ impl Policies {
     }
 
     /// What the policies answer to an action; undefined where no rule holds.
-    pub(crate) fn ask(&self, action: &Action) -> Result<Value, String> {
+    ///
+    /// # Errors
+    /// A rule failed on it.
+    pub fn ask(&self, action: &Action) -> Result<Value, String> {
         // The two texts are JSON already, and put together faster than read and written again.
         let quoted = |text: &str| serde_json::Value::from(text).to_string();
         self.eval(format!(
