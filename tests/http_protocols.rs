@@ -93,9 +93,40 @@ async fn a_question_finds_its_protocol() {
         .await;
     assert_eq!(answer["protocol"]["name"], "refund", "{answer}");
     assert!(answer["mermaid"].as_str().unwrap().starts_with("flowchart"));
+    assert!(answer["svg"].as_str().unwrap().starts_with("<svg"));
     let answer = host.read("/api/ask?q=parrots").await;
     assert_eq!(
         (&answer["protocol"], &answer["nearest"]),
         (&Value::Null, &json!([]))
     );
+}
+
+#[tokio::test]
+async fn a_question_that_nothing_covers_can_be_put_before_a_person_once() {
+    let host = Host::start(POLITY, company).await;
+    let ask = |question: &str| host.post("/api/ask").json(&json!({ "question": question }));
+    let opened = host.json(ask("May we sell a parrot?")).await;
+    assert_eq!(
+        (&opened["role"], &opened["new"]),
+        (&json!("owner"), &json!(true))
+    );
+    let again = host.json(ask("may we  sell a PARROT?")).await;
+    assert_eq!(again["item"], opened["item"]);
+    assert_eq!(again["new"], false);
+    let items = host.read("/api/inbox?kind=uncovered").await;
+    assert_eq!(items["items"].as_array().unwrap().len(), 1);
+    assert_eq!(items["items"][0]["requested_by"], "person:ada");
+
+    let covered = ask("What happens when a customer disputes a refund?");
+    let refused = covered.send().await.unwrap();
+    assert_eq!(refused.status().as_u16(), 409);
+    assert!(
+        refused
+            .text()
+            .await
+            .unwrap()
+            .contains("decisions/refund.json")
+    );
+    let empty = ask(" ").send().await.unwrap();
+    assert_eq!(empty.status().as_u16(), 400);
 }

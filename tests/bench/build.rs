@@ -1,4 +1,4 @@
-//! Compiles the rule under test, once as a Polity component and once as an Extism plugin.
+//! Compiles the rule under test, once as a Polity component and once as an Extism plugin, and the policy languages.
 
 use std::path::PathBuf;
 use std::{env, fs};
@@ -14,5 +14,13 @@ fn main() {
     let names = ["refund-polity", "refund-extism"];
     for (file, name) in build(&here, &names, Target::Unknown).iter().zip(names) {
         fs::copy(file, out.join(format!("{name}.wasm"))).expect("OUT_DIR can be written");
+    }
+    // Policy languages are workspaces of their own.
+    for name in ["rule-cedar", "rule-rego"] {
+        let workspace = here.join("../../plugins").join(name);
+        watch(&workspace.join("src"));
+        for file in build(&workspace, &[name], Target::Unknown) {
+            fs::copy(file, out.join(format!("{name}.wasm"))).expect("OUT_DIR can be written");
+        }
     }
 }

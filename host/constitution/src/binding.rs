@@ -32,6 +32,10 @@ pub struct Binding {
     pub guards: Vec<KindPattern>,
     /// Whether its verdict counts.
     pub mode: Mode,
+    /// Files of `policies/` whose texts the plugin judges by. They stand in the settings too, as
+    /// `"policies": [{"file": …, "text": …}]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<String>,
     /// The plugin's settings; the host checks them against the schema in the plugin's manifest.
     pub config: Value,
 }
@@ -44,7 +48,9 @@ pub(crate) struct WrittenBinding {
     #[serde(default)]
     mode: Mode,
     #[serde(default)]
-    config: Map<String, Value>,
+    pub(crate) policies: Vec<String>,
+    #[serde(default)]
+    pub(crate) config: Map<String, Value>,
 }
 
 impl Binding {
@@ -60,6 +66,7 @@ impl Binding {
             policy: written.policy,
             guards: written.guards,
             mode: written.mode,
+            policies: written.policies,
             config: Value::Object(written.config),
         }
     }

@@ -73,7 +73,7 @@ pub use finding::{Finding, RuleFailure, Verdict};
 pub use inquiry::{Answer, Clause, Near, Protocol, ProtocolKind};
 pub use kind::{ActionKind, KindError, KindPattern};
 pub use lattice::resolve;
-pub use lint::{Checked, lint, lint_documents};
+pub use lint::{Checked, lint, lint_documents, lint_with};
 pub use permission::{Permission, UnknownPermission};
 pub use policy::{
     AmendmentPolicy, Budgets, CompletionRecords, Defaults, LedgerPolicy, OnExpiry, OnFailure,

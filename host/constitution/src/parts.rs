@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use polity_document::{Document, suggest};
 use polity_tables::DecisionTable;
 use polity_workflow::{Dialect, Workflow};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::binding::WrittenBinding;
 use crate::charter::{Charter, WrittenCharter};
@@ -43,6 +44,7 @@ impl Parts {
                 }
             }
         }
+        parts.read_policies(sources);
         parts.read_bindings(sources, problems);
         parts.read_tables(sources, problems);
         parts.read_workflows(sources, problems);
@@ -90,13 +92,23 @@ impl Parts {
             if let Some(document) = document::read(path, text, &schema::RULE, &mut found) {
                 if found.is_empty() {
                     match document::typed::<WrittenBinding>(&document) {
-                        Ok(written) => self.bindings.push(Binding::named(name, written)),
+                        Ok(mut written) => {
+                            found.extend(with_policies(&mut written, &document, sources));
+                            self.bindings.push(Binding::named(name, written));
+                        }
                         Err(problem) => found.push(*problem),
                     }
                 }
                 self.documents.insert(path.to_owned(), document.value);
             }
             problems.append(&mut found);
+        }
+    }
+
+    /// The texts that rules judge by are part of the version, whoever they are written for.
+    fn read_policies(&mut self, sources: &Sources) {
+        for (path, text) in sources.policies() {
+            self.documents.insert(path.to_owned(), text.into());
         }
     }
 
@@ -160,6 +172,44 @@ impl Parts {
         }
         self.workflows = workflows.into_values().collect();
     }
+}
+
+/// Puts the texts of a binding's policies into its settings, and says which are not there.
+fn with_policies(
+    written: &mut WrittenBinding,
+    document: &Document,
+    sources: &Sources,
+) -> Vec<Problem> {
+    if written.policies.is_empty() {
+        return Vec::new();
+    }
+    let mut problems = Vec::new();
+    if written.config.contains_key("policies") {
+        problems.push(document.problem(
+            "no-effect",
+            "/config/policies",
+            "the texts of the policies are put here by the host, and what stands here is lost",
+            "name their files in \"policies\", beside \"config\"",
+        ).into());
+    }
+    let mut texts = Vec::new();
+    for (at, path) in written.policies.iter().enumerate() {
+        match sources.policies().find(|(known, _)| known == path) {
+            Some((file, text)) => texts.push(json!({"file": file, "text": text})),
+            None => problems.push(
+                document
+                    .problem(
+                        "unknown-policy",
+                        &format!("/policies/{at}"),
+                        format!("there is no file {path}"),
+                        suggest::fix(path, "policy", sources.policies().map(|(path, _)| path)),
+                    )
+                    .into(),
+            ),
+        }
+    }
+    written.config.insert("policies".to_owned(), texts.into());
+    problems
 }
 
 fn misnamed(own: &str, file: &str) -> String {

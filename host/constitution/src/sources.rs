@@ -17,8 +17,9 @@ pub(crate) const CHARTER: &str = "charter.json";
 const RULES: &str = "rules";
 const DECISIONS: &str = "decisions";
 const WORKFLOWS: &str = "workflows";
+const POLICIES: &str = "policies";
 
-/// Recorded cases lie beside the table that they try. They decide nothing, so they are no part of the constitution.
+/// Recorded cases lie beside the protocol that they try. They decide nothing, so they are no part of the constitution.
 const CASES: &str = ".cases.json";
 
 /// A folder of documents: what one of them is called, and which endings their files have.
@@ -29,7 +30,7 @@ struct Shelf {
     endings: &'static [&'static str],
 }
 
-const SHELVES: [Shelf; 3] = [
+const SHELVES: [Shelf; 4] = [
     Shelf {
         folder: RULES,
         code: "not-a-binding",
@@ -48,18 +49,28 @@ const SHELVES: [Shelf; 3] = [
         one: "workflow",
         endings: &[".json", ".yaml", ".yml"],
     },
+    Shelf {
+        folder: POLICIES,
+        code: "not-a-policy",
+        one: "policy",
+        endings: &[".cedar", ".rego"],
+    },
 ];
 
 impl Shelf {
     /// The document's name, where the path is that of a document of this shelf.
     fn name<'p>(&self, path: &'p str) -> Option<&'p str> {
         let file = path.strip_prefix(self.folder)?.strip_prefix('/')?;
-        if file.ends_with(CASES) && self.folder == DECISIONS {
+        if self.is_cases(file) {
             return None;
         }
         self.endings
             .iter()
             .find_map(|ending| file.strip_suffix(ending))
+    }
+
+    fn is_cases(&self, file: &str) -> bool {
+        file.ends_with(CASES) && matches!(self.folder, DECISIONS | WORKFLOWS)
     }
 
     /// `.json, .yaml or .yml`
@@ -118,6 +129,11 @@ impl Sources {
     /// The documents of `workflows/`.
     pub(crate) fn workflows(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.on(&SHELVES[2])
+    }
+
+    /// The texts of `policies/`: the path and the text. What they say, the rule knows that is bound to them.
+    pub(crate) fn policies(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.on(&SHELVES[3]).map(|(_, path, text)| (path, text))
     }
 
     fn on<'s>(
@@ -182,7 +198,7 @@ impl Sources {
         };
         for name in names.iter().filter(|name| !is_note(name)) {
             let path = format!("{}/{name}", shelf.folder);
-            if shelf.folder == DECISIONS && name.ends_with(CASES) {
+            if shelf.is_cases(name) {
                 continue;
             }
             if shelf.name(&path).is_some() && !folder.join(&path).is_dir() {

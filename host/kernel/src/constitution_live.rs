@@ -18,10 +18,11 @@ use tokio::time::timeout;
 use crate::Kernel;
 use crate::constitution_store as store;
 use crate::law::Law;
+use crate::policies::policy_problems;
 use crate::remote;
 
 /// The folders in it that hold documents.
-const SHELVES: [&str; 3] = ["rules", "decisions", "workflows"];
+const SHELVES: [&str; 4] = ["rules", "decisions", "workflows", "policies"];
 
 /// How long the folder has to rest before it is read.
 const REST: Duration = Duration::from_millis(200);
@@ -139,7 +140,18 @@ impl Kernel {
 
     pub(crate) async fn read_folder(&self) -> Result<(Constitution, Overlay), Problems> {
         let folder = self.settings().company.clone();
-        let read = tokio::task::spawn_blocking(move || store::load(&folder));
+        let plugins = self.runtime().current();
+        let read = tokio::task::spawn_blocking(move || {
+            let loaded = store::load(&folder)?;
+            let list = policy_problems(&loaded.0, &plugins);
+            match list.is_empty() {
+                true => Ok(loaded),
+                false => Err(Problems {
+                    folder: Some(folder),
+                    list,
+                }),
+            }
+        });
         match read.await {
             Ok(read) => {
                 read.map(|(loaded, overlay)| (remote::known(loaded, self.settings()), overlay))

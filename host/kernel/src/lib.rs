@@ -45,6 +45,7 @@ mod models;
 mod money;
 mod near;
 mod plugin_journal;
+mod policies;
 mod record;
 mod records;
 mod remote;
@@ -54,6 +55,7 @@ mod settings;
 mod story;
 mod tokens;
 mod training;
+mod uncovered;
 mod workflows;
 
 pub use act::{ActError, ActionRequest};
@@ -81,6 +83,7 @@ pub use histogram::Histogram;
 pub use kept::Omitted;
 pub use kernel::Kernel;
 pub use models::{AdapterProblem, ModelEntry, Routing};
+pub use policies::policy_problems;
 pub use records::{
     Collected, Inserted, RecordAnswer, RecordError, RecordExport, RecordPiece, RecordQuery,
 };

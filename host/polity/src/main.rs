@@ -1,12 +1,14 @@
 //! The operating system of a company that runs on hot-loaded WebAssembly components.
 //!
-//! This crate composes: the command line is in [`cli`], the HTTP API in [`serve`], the pages for people in [`console`].
+//! This crate composes: the command line is in [`cli`], the HTTP API in [`serve`], the pages for people in [`console`], the
+//! constitution to read in [`handbook`].
 //! What is decided, is decided in the crates below.
 
 #![forbid(unsafe_code)]
 
 mod cli;
 mod console;
+mod handbook;
 mod serve;
 
 use std::process::ExitCode;

@@ -35,19 +35,26 @@ impl Resolver for NoNames {
 
 /// A runtime whose plugin folder holds `refund.wasm`, and the folders it lives in.
 pub fn runtime() -> anyhow::Result<(Runtime, tempfile::TempDir, PathBuf)> {
+    let (runtime, folder) = host_with("refund", REFUND_POLITY)?;
+    let plugins = folder.path().join("plugins");
+    Ok((runtime, folder, plugins))
+}
+
+/// A runtime whose plugin folder holds one plugin, and the folder it lives in.
+pub fn host_with(name: &str, wasm: &[u8]) -> anyhow::Result<(Runtime, tempfile::TempDir)> {
     let folder = tempfile::tempdir()?;
     let plugins = folder.path().join("plugins");
     fs::create_dir_all(&plugins)?;
-    fs::write(plugins.join("refund.wasm"), REFUND_POLITY)?;
+    fs::write(plugins.join(format!("{name}.wasm")), wasm)?;
     let runtime = Runtime::start(Settings {
-        plugins: plugins.clone(),
+        plugins,
         data: folder.path().join("data"),
         trust: Trust::default(),
         bundled: Default::default(),
         resolver: Arc::new(NoNames),
         observer: Arc::new(|_| ()),
     })?;
-    Ok((runtime, folder, plugins))
+    Ok((runtime, folder))
 }
 
 /// A share of some times, in microseconds: `0.5` is the median.

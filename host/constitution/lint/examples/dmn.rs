@@ -1,4 +1,4 @@
-//! What the linter finds in the decision tables of DMN models: `dmn FILE_OR_FOLDER...`. The last line counts.
+//! What the linter finds in the decision tables of DMN models: `dmn FILE_OR_FOLDER...`. A table at the end counts.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use polity_lint::{Finding, Limits, Severity, lint_table};
+use polity_lint::{Code, Finding, Limits, Severity, lint_table};
 use polity_tables::dmn::Model;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -22,7 +22,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let all: Vec<&str> = texts.iter().map(|(_, text)| text.as_str()).collect();
     let limits = Limits::default();
     let (mut tables, mut rows, mut took) = (0, 0, Duration::ZERO);
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    // How often, and in how many tables.
+    let mut counts: BTreeMap<(Severity, Code), (usize, usize)> = BTreeMap::new();
+    let mut clean = 0;
     for (file, text) in &texts {
         let model = Model::parse(text, &all)?;
         for (owner, reason) in model.unsupported() {
@@ -40,8 +42,20 @@ fn main() -> Result<(), Box<dyn Error>> {
                 table.table().hit_policy.name(),
                 table.table().rules.len()
             );
+            clean += usize::from(
+                findings
+                    .iter()
+                    .all(|found| found.severity < Severity::Warning),
+            );
+            let mut seen = Vec::new();
             for finding in &findings {
-                *counts.entry(finding.code.name().to_owned()).or_default() += 1;
+                let key = (finding.severity, finding.code);
+                let count = counts.entry(key).or_default();
+                count.0 += 1;
+                if !seen.contains(&key) {
+                    seen.push(key);
+                    count.1 += 1;
+                }
                 if finding.severity >= Severity::Warning {
                     let witness = finding
                         .witness
@@ -59,9 +73,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     println!(
-        "{tables} tables, {rows} rows, {:.1} ms: {counts:?}",
+        "\n{tables} tables with {rows} rows in {:.1} ms; {clean} without an error or a warning.\n",
         took.as_secs_f64() * 1e3
     );
+    println!("| finding | severity | found | in tables | what it is |\n|---|---|---|---|---|");
+    for ((severity, code), (found, tables)) in counts.iter().rev() {
+        println!(
+            "| `{code}` | {severity} | {found} | {tables} | {} |",
+            code.about()
+        );
+    }
     Ok(())
 }
 

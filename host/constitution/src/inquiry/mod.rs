@@ -2,6 +2,7 @@
 //! constitution, and what does not stand there is not made up.
 
 mod index;
+mod picture;
 mod render;
 
 use std::sync::Arc;
@@ -69,6 +70,8 @@ pub struct Protocol {
     pub tree: Option<Tree>,
     /// The tables that decide in it.
     pub tables: Vec<String>,
+    /// The bindings that guard what it does; for a binding, none.
+    pub rules: Vec<String>,
     /// The sentences that it carries out.
     pub clauses: Vec<Clause>,
     /// How to try it.
@@ -94,15 +97,24 @@ enum Entry<'c> {
 }
 
 impl Constitution {
-    /// What the protocols say to a question.
-    pub fn ask(&self, question: &str) -> Answer {
-        let entries: Vec<Entry<'_>> = self
-            .workflows()
+    /// Every protocol with all that a reader needs: workflows, tables, rules, each by name.
+    pub fn protocols(&self) -> Vec<Protocol> {
+        let entries = self.entries();
+        entries.iter().map(|entry| self.protocol(entry)).collect()
+    }
+
+    fn entries(&self) -> Vec<Entry<'_>> {
+        self.workflows()
             .iter()
             .map(Entry::Workflow)
             .chain(self.tables().iter().map(Entry::Table))
             .chain(self.bindings().iter().map(Entry::Rule))
-            .collect();
+            .collect()
+    }
+
+    /// What the protocols say to a question.
+    pub fn ask(&self, question: &str) -> Answer {
+        let entries = self.entries();
         let mut index = Index::default();
         for entry in &entries {
             let texts = entry.texts();
@@ -150,17 +162,21 @@ impl Constitution {
                     }
                 }
                 clauses.extend(drawn.iter().filter_map(clause_of));
-                let guards = self.bindings().iter().filter(|binding| {
-                    process.tasks.iter().any(|task| {
-                        task.effect.as_ref().is_some_and(|effect| {
-                            effect
-                                .action
-                                .parse()
-                                .is_ok_and(|kind| binding.guards(&kind))
+                let guards: Vec<&Binding> = self
+                    .bindings()
+                    .iter()
+                    .filter(|binding| {
+                        process.tasks.iter().any(|task| {
+                            task.effect.as_ref().is_some_and(|effect| {
+                                effect
+                                    .action
+                                    .parse()
+                                    .is_ok_and(|kind| binding.guards(&kind))
+                            })
                         })
                     })
-                });
-                clauses.extend(guards.filter_map(clause_of_rule));
+                    .collect();
+                clauses.extend(guards.iter().copied().filter_map(clause_of_rule));
                 let metadata = &workflow.source()["document"]["metadata"];
                 Protocol {
                     owner: metadata["owner"].as_str().map(str::to_owned),
@@ -169,6 +185,7 @@ impl Constitution {
                         .iter()
                         .map(|table| table.table().name.clone())
                         .collect(),
+                    rules: guards.iter().map(|binding| binding.name.clone()).collect(),
                     run: std::iter::once(run(workflow, &drawn))
                         .chain(drawn.iter().map(decide))
                         .collect(),
@@ -182,6 +199,7 @@ impl Constitution {
                 owner: table.table().owner.clone(),
                 tree: None,
                 tables: vec![table.table().name.clone()],
+                rules: Vec::new(),
                 clauses: clause_of(table).into_iter().collect(),
                 run: vec![decide(table)],
                 drawn: vec![Arc::clone(table)],
@@ -191,6 +209,7 @@ impl Constitution {
                 owner: None,
                 tree: None,
                 tables: Vec::new(),
+                rules: Vec::new(),
                 clauses: clause_of_rule(binding).into_iter().collect(),
                 run: binding
                     .guards

@@ -1,7 +1,9 @@
 //! A company's folder, checked: what keeps it from loading, and what its tables, workflows and rules contradict, leave
 //! open or say twice. What cannot be read does not keep the rest from being checked.
 
+mod outcomes;
 mod process;
+mod roles;
 
 use std::path::Path;
 
@@ -39,8 +41,15 @@ pub struct Checked {
 
 /// Checks a company's folder. Nothing is written, no program is run and no host is needed.
 pub fn lint(folder: impl AsRef<Path>) -> Checked {
-    let (sources, unread) = Sources::read(folder.as_ref());
-    lint_sources(&sources, unread)
+    lint_with(folder, Vec::new())
+}
+
+/// Checks a company's folder, and tells beside what is found what somebody else has found: of policies, what the rules
+/// say that read them.
+pub fn lint_with(folder: impl AsRef<Path>, found: Vec<Problem>) -> Checked {
+    let (sources, mut problems) = Sources::read(folder.as_ref());
+    problems.extend(found);
+    lint_sources(&sources, problems)
 }
 
 /// Checks the documents of a constitution that is in no folder.
@@ -51,12 +60,20 @@ pub fn lint_documents(sources: &Sources) -> Checked {
 fn lint_sources(sources: &Sources, mut problems: Vec<Problem>) -> Checked {
     let parts = Parts::read(sources, &mut problems);
     let tables: Vec<_> = parts.tables.iter().map(AsRef::as_ref).collect();
+    let protocols: Vec<ProcessGraph> = parts
+        .workflows
+        .iter()
+        .map(|workflow| process::of(workflow))
+        .collect();
+    // What people say yes to is an action that somebody asks for, though no workflow takes it.
+    let approved = protocols
+        .iter()
+        .flat_map(|protocol| &protocol.tasks)
+        .filter_map(|task| task.gate.as_ref())
+        .flat_map(|gate| gate.approves.iter().cloned());
     let company = Company {
-        protocols: parts
-            .workflows
-            .iter()
-            .map(|workflow| process::of(workflow))
-            .collect(),
+        other_actions: approved.chain(OF_THE_HOST.map(str::to_owned)).collect(),
+        protocols,
         rules: parts
             .bindings
             .iter()
@@ -66,11 +83,18 @@ fn lint_sources(sources: &Sources, mut problems: Vec<Problem>) -> Checked {
                 place: Place::of_file(&format!("rules/{}.json", binding.name)),
             })
             .collect(),
-        other_actions: OF_THE_HOST.map(str::to_owned).to_vec(),
         started_by_name: Vec::new(),
     };
     let mut findings: Vec<Finding> = problems.into_iter().map(Finding::from).collect();
     findings.extend(lint_company(&company));
+    findings.extend(unused_policies(sources, &parts));
+    for workflow in &parts.workflows {
+        findings.extend(outcomes::never_given(workflow, &parts.tables));
+    }
+    if let Some(charter) = &parts.charter {
+        let workflows = parts.workflows.iter();
+        findings.extend(workflows.flat_map(|workflow| roles::asked(workflow, charter)));
+    }
     for finding in &mut findings {
         mark(&mut finding.place, sources);
         for (place, _) in &mut finding.related {
@@ -87,6 +111,26 @@ fn lint_sources(sources: &Sources, mut problems: Vec<Problem>) -> Checked {
         ),
         documents: sources.iter().count(),
     }
+}
+
+/// A text that no rule judges by, though its author may believe that one does.
+fn unused_policies(sources: &Sources, parts: &Parts) -> Vec<Finding> {
+    let unused = sources.policies().filter(|(path, _)| {
+        let mut named = parts.bindings.iter().flat_map(|binding| &binding.policies);
+        !named.any(|named| named == path)
+    });
+    unused
+        .map(|(path, _)| {
+            Finding::new(
+                Code::RuleNeverApplies,
+                Place::of_file(path),
+                format!("no binding names {path}, so that nothing is judged by it"),
+            )
+            .suggest(Suggestion::words(format!(
+                "name it in a file of rules/: \"policies\": [\"{path}\"]"
+            )))
+        })
+        .collect()
 }
 
 /// The protocol that a workflow is, in the linter's words.

@@ -3,7 +3,8 @@
 //! A seat that cannot be filled is still a seat. A rule that is bound and not loaded, that is in quarantine or whose
 //! settings its plugin would not understand, fails whenever it is asked; and a rule that fails never allows.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use polity_constitution::{ActionKind, Binding, KindPattern, Mode, RuleFailure};
 use polity_runtime::World;
@@ -17,8 +18,12 @@ pub(crate) struct Judge {
     pub(crate) mode: Mode,
     pub(crate) config: Option<Arc<str>>,
     pub(crate) seat: Seat,
+    primed: Primed,
     guards: Vec<KindPattern>,
 }
+
+/// The plugin with its policies read, from when that is done.
+type Primed = Arc<OnceLock<Arc<Plugin>>>;
 
 /// Who answers for a judge.
 pub(crate) enum Seat {
@@ -47,13 +52,22 @@ impl Judge {
             }
             seat => seat,
         };
+        // Without settings of its own, a binding leaves those of the grant file in place.
+        let config: Option<Arc<str>> =
+            has_settings(binding).then(|| binding.config.to_string().into());
+        let primed = match (&seat, &config) {
+            (Seat::Taken(plugin, _), Some(config)) if !binding.policies.is_empty() => {
+                priming(plugin, config, &binding.name)
+            }
+            _ => Primed::default(),
+        };
         Self {
             binding: binding.name.as_str().into(),
             rule: binding.rule.as_str().into(),
             mode: binding.mode,
-            // Without settings of its own, a binding leaves those of the grant file in place.
-            config: has_settings(binding).then(|| binding.config.to_string().into()),
+            config,
             seat,
+            primed,
             guards: binding.guards.clone(),
         }
     }
@@ -76,13 +90,45 @@ impl Judge {
             mode: Mode::Enforce,
             config: None,
             seat,
+            primed: Primed::default(),
             guards: guards.collect(),
+        }
+    }
+
+    /// The plugin to ask, and whether it has read its settings already.
+    pub(crate) fn asks<'p>(&'p self, plugin: &'p Arc<Plugin>) -> (&'p Arc<Plugin>, bool) {
+        match self.primed.get() {
+            Some(primed) => (primed, true),
+            None => (plugin, false),
         }
     }
 
     pub(crate) fn guards(&self, kind: &ActionKind) -> bool {
         self.guards.iter().any(|pattern| pattern.matches(kind))
     }
+}
+
+/// Has a plugin read its policies where nobody waits for it. Until that is done, and where it cannot be done, the plugin
+/// reads them in each call: slower, with the same verdicts.
+fn priming(plugin: &Arc<Plugin>, config: &Arc<str>, binding: &str) -> Primed {
+    let primed = Primed::default();
+    let (told, plugin, config) = (primed.clone(), plugin.clone(), config.clone());
+    let name = binding.to_owned();
+    let started = thread::Builder::new()
+        .name("polity-prime".to_owned())
+        .spawn(move || match plugin.primed(&config) {
+            Ok(ready) => {
+                tracing::debug!(binding = name, "the policies have been read");
+                let _ = told.set(Arc::new(ready));
+            }
+            Err(error) => {
+                tracing::warn!(binding = name, %error, "the policies are read in each call");
+            }
+        });
+    if let Err(error) = started {
+        tracing::warn!(binding, %error, "the policies are read in each call");
+    }
+    primed
 }
 
 fn taken(plugin: &Arc<Plugin>) -> Seat {

@@ -43,9 +43,11 @@ pub(crate) async fn hear(judges: &[Arc<Judge>], action: &Arc<Action>, round: u8)
         match &judge.seat {
             Seat::Taken(..) if asked.is_some() => {}
             Seat::Taken(plugin, version) => {
+                let (plugin, primed) = judge.asks(plugin);
                 let started = Instant::now();
                 let answer = plugin.evaluate(action, judge.config.as_ref());
-                hearing.take(judge, (plugin, version), round, answer, started.elapsed());
+                let took = (primed, started.elapsed());
+                hearing.take(judge, (plugin, version), round, answer, took);
             }
             Seat::Empty(failure) => hearing.miss(judge, round, failure),
         }
@@ -56,19 +58,26 @@ pub(crate) async fn hear(judges: &[Arc<Judge>], action: &Arc<Action>, round: u8)
         };
         let (answer, took) = match asked.await {
             Ok(answered) => answered,
-            Err(error) => (Err(CallError::Host(error.to_string())), Duration::ZERO),
+            Err(error) => {
+                let answer = Err(CallError::Host(error.to_string()));
+                (answer, (false, Duration::ZERO))
+            }
         };
         hearing.take(judge, (plugin, version), round, answer, took);
     }
     hearing
 }
 
-type Elsewhere = tokio::task::JoinHandle<(Answer, Duration)>;
+type Elsewhere = tokio::task::JoinHandle<(Answer, Took)>;
+
+/// Whether the settings had been read before, and how long the rest took.
+type Took = (bool, Duration);
 
 fn ask_elsewhere(judge: &Judge, action: &Arc<Action>) -> Option<Elsewhere> {
     let Seat::Taken(plugin, _) = &judge.seat else {
         return None;
     };
+    let (plugin, primed) = judge.asks(plugin);
     if plugin.is_quick() {
         return None;
     }
@@ -76,7 +85,7 @@ fn ask_elsewhere(judge: &Judge, action: &Arc<Action>) -> Option<Elsewhere> {
     Some(tokio::task::spawn_blocking(move || {
         let started = Instant::now();
         let answer = plugin.evaluate(&action, config.as_ref());
-        (answer, started.elapsed())
+        (answer, (primed, started.elapsed()))
     }))
 }
 
@@ -87,7 +96,7 @@ impl Hearing {
         (plugin, version): (&Plugin, &Option<Arc<str>>),
         round: u8,
         answer: Answer,
-        took: Duration,
+        (primed, took): Took,
     ) {
         let (fuel, result) = match answer {
             Ok(Evaluation { verdict, fuel }) => (fuel, verdict_of(verdict)),
@@ -100,6 +109,7 @@ impl Hearing {
             version: version.clone(),
             digest: Some(plugin.identity().digest),
             fuel,
+            primed,
             took_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         });
         self.findings.push(judge.finding(result));
@@ -113,6 +123,7 @@ impl Hearing {
             version: None,
             digest: None,
             fuel: 0,
+            primed: false,
             took_us: 0,
         });
         self.findings.push(judge.finding(Err(failure.clone())));

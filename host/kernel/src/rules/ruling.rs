@@ -48,6 +48,9 @@ pub(crate) struct Measure {
     pub(crate) digest: Option<Digest>,
     /// Fuel burnt: the same for the same action on every machine. 0 where the rule failed.
     pub(crate) fuel: u64,
+    /// Whether it had read its policies before it was asked, so that the fuel does not count the reading.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub(crate) primed: bool,
     /// Time taken.
     pub(crate) took_us: u64,
 }

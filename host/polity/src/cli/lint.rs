@@ -3,12 +3,13 @@
 use std::io::{self, IsTerminal};
 
 use clap::Args;
-use polity_constitution::{Checked, lint};
+use polity_constitution::{Checked, lint_with};
 use polity_lint::{Report as Findings, Severity, render};
 
 use super::Context;
 use super::exit::Exit;
 use super::out::say;
+use super::policies;
 use super::report::Report;
 use super::text::count;
 
@@ -36,7 +37,7 @@ pub(crate) fn run(args: &LintArgs, context: &Context) -> Result<Exit, Report> {
         report,
         sources,
         documents,
-    } = lint(&place.company);
+    } = lint_with(&place.company, policies::problems(&place)?);
     let text = if args.sarif {
         format!("{:#}\n", render::sarif(&report))
     } else if args.markdown {

@@ -23,6 +23,7 @@ mod exit;
 mod explain;
 mod files;
 mod halt;
+mod handbook;
 mod host;
 mod inbox;
 mod init;
@@ -35,6 +36,7 @@ mod models;
 mod out;
 mod place;
 mod plugin;
+mod policies;
 mod presence;
 mod progress;
 mod reload;
@@ -136,6 +138,7 @@ enum Command {
     Instances(instances::InstancesArgs),
     Event(event::EventArgs),
     Amend(amend::AmendArgs),
+    Handbook(handbook::HandbookArgs),
     Inbox(inbox::InboxArgs),
     Halt(halt::HaltArgs),
     Resume(halt::ResumeArgs),
@@ -207,11 +210,12 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Report> {
         Command::Lint(args) => lint::run(&args, context),
         Command::Decide(args) => decide::run(&args, context),
         Command::Test(args) => test::run(&args, context),
-        Command::Ask(args) => ask::run(&args, context),
         Command::Run(args) => wait(run::run(&args, context)),
         Command::Instances(args) => wait(instances::run(&args, context)),
         Command::Event(args) => wait(event::run(&args, context)),
         Command::Amend(args) => wait(amend::run(&args, context)),
+        Command::Ask(args) => wait(ask::run(&args, context)),
+        Command::Handbook(args) => handbook::run(&args, context),
         Command::Inbox(args) => wait(inbox::run(&args, context)),
         Command::Halt(args) => wait(halt::run(&args, context)),
         Command::Resume(args) => wait(halt::resume(&args, context)),

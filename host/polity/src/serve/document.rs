@@ -108,7 +108,6 @@ pub(super) fn routes() -> (Router<App>, OpenApi) {
         .routes(routes!(amendments::revert_amendment))
         .routes(routes!(amendments::withdraw_amendment))
         .routes(routes!(protocols::evaluate_table))
-        .routes(routes!(protocols::ask_protocols))
         .routes(routes!(workflows::run_workflow))
         .routes(routes!(workflows::list_instances))
         .routes(routes!(workflows::get_instance))
@@ -118,6 +117,7 @@ pub(super) fn routes() -> (Router<App>, OpenApi) {
         .routes(routes!(workflows::send_event))
         .routes(routes!(halts::list_halts, halts::halt))
         .routes(routes!(halts::lift_halt))
+        .routes(routes!(protocols::ask_protocols, protocols::open_question))
         .routes(routes!(plugins::list_plugins))
         .routes(routes!(plugins::check_plugin))
         .routes(routes!(

@@ -301,9 +301,9 @@ impl Call<'_> {
         };
         let log_dropped = guest.log_dropped;
         plugin.standby.discard(self.instance);
-        plugin
-            .stats
-            .record(self.started.elapsed(), fuel, log_dropped, &result);
+        for stats in std::iter::once(&*plugin.stats).chain(&plugin.pace) {
+            stats.record(self.started.elapsed(), fuel, log_dropped, &result);
+        }
         if let Err(error) = &result {
             plugin.strike(error);
         }

@@ -12,12 +12,14 @@ use serde::Serialize;
 use wasmtime::component::Component;
 
 use crate::bindings::{connector, model, rule, strategy};
+use crate::compile_cache::CompileCache;
 use crate::digest::Digest;
 use crate::engine::Engines;
 use crate::failure::CallError;
 use crate::grant::{Limits, TrapPolicy};
 use crate::instances::{Instances, describe};
 use crate::manifest::{ConfigError, ConfigSchema, Manifest};
+use crate::prime::{self, PrimeError};
 use crate::pulse::Pulse;
 use crate::refusal::Refusal;
 use crate::sandbox::Profile;
@@ -46,8 +48,20 @@ pub struct Plugin {
     pulse: Arc<Pulse>,
     standby: Standby,
     in_progress: Arc<AtomicUsize>,
-    stats: Stats,
-    strikes: Strikes,
+    stats: Arc<Stats>,
+    /// Of a primed plugin: its own calls, which are faster than those it shares its counters with.
+    pace: Option<Stats>,
+    strikes: Arc<Strikes>,
+    seed: Seed,
+}
+
+/// What a plugin is made from once more, with its settings read.
+#[derive(Clone)]
+pub(crate) struct Seed {
+    pub(crate) engines: Engines,
+    pub(crate) component: Arc<[u8]>,
+    pub(crate) keeper: Keeper,
+    pub(crate) cache: Option<Arc<CompileCache>>,
 }
 
 /// What a version is, without running it.
@@ -100,18 +114,14 @@ pub(crate) struct Origin {
 
 impl Plugin {
     /// Links a compiled component, asks it to describe itself with nothing granted, and puts instances on standby.
-    pub(crate) fn load(
-        engines: &Engines,
-        component: &Component,
-        origin: Origin,
-        keeper: Keeper,
-    ) -> Result<Self, Refusal> {
+    pub(crate) fn load(seed: Seed, component: &Component, origin: Origin) -> Result<Self, Refusal> {
         let Origin {
             identity,
             profile,
             policy,
             report,
         } = origin;
+        let engines = &seed.engines;
         let description = Self::describe(engines, component, &profile)?;
         let profile = Arc::new(profile);
         let source = Arc::new(Instances::new(engines, component, profile.clone())?);
@@ -123,16 +133,65 @@ impl Plugin {
         Ok(Self {
             identity,
             description,
-            standby: Standby::new(depth, source, keeper),
+            standby: Standby::new(depth, source, seed.keeper.clone()),
             profile,
             pulse: engines.pulse().clone(),
             in_progress: Arc::default(),
-            stats: Stats::default(),
-            strikes: Strikes {
+            stats: Arc::default(),
+            pace: None,
+            strikes: Arc::new(Strikes {
                 policy,
                 recent: Mutex::default(),
                 report,
-            },
+            }),
+            seed,
+        })
+    }
+
+    /// The same plugin, every instance of which has read these settings before it is called. Limits, counters and
+    /// faults are shared. It takes as long as compiling does, so it is no work for a thread that others wait for; what
+    /// was compiled once is kept.
+    ///
+    /// # Errors
+    /// See [`PrimeError`]. The plugin answers as before, and reads its settings in each call.
+    pub fn primed(&self, config: &Arc<str>) -> Result<Self, PrimeError> {
+        let Seed {
+            engines,
+            component,
+            keeper,
+            cache,
+        } = &self.seed;
+        let engine = engines.get(self.identity.world.engine());
+        let failed = |error: wasmtime::Error| PrimeError::Failed(format!("{error:#}"));
+        let key = prime::key(component, config);
+        let kept = cache.as_ref().and_then(|cache| cache.get(engine, &key));
+        let compiled = match kept {
+            Some(kept) => kept,
+            None => {
+                let image = prime::prime(engines, component, &self.profile, config)?;
+                let compiled = Component::new(engine, &image).map_err(failed)?;
+                if let Some(cache) = cache {
+                    cache.put(engine, &key, &compiled);
+                }
+                compiled
+            }
+        };
+        if let Err(error) = compiled.initialize_copy_on_write_image() {
+            tracing::debug!(error = format!("{error:#}"), "no copy-on-write image");
+        }
+        let source = Instances::new(engines, &compiled, self.profile.clone())
+            .map_err(|refusal| PrimeError::Failed(refusal.to_string()))?;
+        Ok(Self {
+            identity: self.identity.clone(),
+            description: self.description.clone(),
+            profile: self.profile.clone(),
+            pulse: self.pulse.clone(),
+            standby: Standby::new(STANDBY_PURE, Arc::new(source), keeper.clone()),
+            in_progress: self.in_progress.clone(),
+            stats: self.stats.clone(),
+            pace: Some(Stats::default()),
+            strikes: self.strikes.clone(),
+            seed: self.seed.clone(),
         })
     }
 
@@ -181,7 +240,7 @@ impl Plugin {
 
     /// Whether calls have so far been short enough to be made where other work waits.
     pub fn is_quick(&self) -> bool {
-        self.stats.mean_ns() < 500_000
+        self.pace.as_ref().unwrap_or(&self.stats).mean_ns() < 500_000
     }
 
     /// Whether a configuration satisfies the schema in the manifest.

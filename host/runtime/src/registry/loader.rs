@@ -23,7 +23,7 @@ use crate::engine::Engines;
 use crate::grant::Grant;
 use crate::imports::Links;
 use crate::manifest::{Capability, ConfigSchema};
-use crate::plugin::{Identity, Origin, Plugin, Report};
+use crate::plugin::{Identity, Origin, Plugin, Report, Seed};
 use crate::refusal::Refusal;
 use crate::sandbox::Profile;
 use crate::secret::Secrets;
@@ -37,7 +37,7 @@ const RECENT: usize = 8;
 /// Turns files into plugins.
 pub(super) struct Loader {
     engines: Engines,
-    cache: Option<CompileCache>,
+    cache: Option<Arc<CompileCache>>,
     keeper: Keeper,
     trust: Trust,
     bundled: BTreeSet<Digest>,
@@ -97,7 +97,8 @@ impl Loader {
         // Without a cache every start compiles: slow, and still right.
         let cache = CompileCache::open(&data.join("compiled"))
             .inspect_err(|error| tracing::warn!(%error, "compiled plugins are not cached"))
-            .ok();
+            .ok()
+            .map(Arc::new);
         Ok(Self {
             engines: Engines::new().map_err(|error| StartError::Engine(format!("{error:#}")))?,
             cache,
@@ -157,8 +158,18 @@ impl Loader {
             (false, false) => return Ok(Loaded::Pending { digest, unmet }),
         }
         let component = self.compile(&checked.artifact)?;
+        let seed = Seed {
+            engines: self.engines.clone(),
+            // Only a rule is ever made once more; an interpreter with its library is not kept twice for nothing.
+            component: match checked.artifact.world {
+                World::ConstitutionRule => checked.artifact.component.as_slice().into(),
+                _ => Arc::default(),
+            },
+            keeper: self.keeper.clone(),
+            cache: self.cache.clone(),
+        };
         let origin = self.origin(name, checked, secrets, report)?;
-        let plugin = Plugin::load(&self.engines, &component, origin, self.keeper.clone())?;
+        let plugin = Plugin::load(seed, &component, origin)?;
         Ok(Loaded::Ready(Arc::new(plugin)))
     }
 

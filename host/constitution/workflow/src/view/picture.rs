@@ -248,7 +248,9 @@ fn draw(rows: &[Row], title: &str) -> String {
          role=\"img\" aria-label=\"{}\" font-family=\"ui-monospace, monospace\" font-size=\"13\">\n\
          <style>rect{{fill:#fff;stroke:#555}}text{{fill:#111}}.title{{font-weight:bold}}.note{{fill:#555}}\
          .branch{{fill:#125}}rect.gate{{fill:#fde9c9}}rect.choice{{fill:#e3ecfb}}rect.wait{{fill:#eee}}\
-         rect.effect{{fill:#e4f4e4}}path{{fill:none;stroke:#999}}</style>\n",
+         rect.effect{{fill:#e4f4e4}}path{{fill:none;stroke:#999}}@media(prefers-color-scheme:dark){{rect{{fill:#222;\
+         stroke:#999}}text{{fill:#eee}}.note{{fill:#aaa}}.branch{{fill:#9cf}}rect.gate{{fill:#4a3a12}}\
+         rect.choice{{fill:#1f3355}}rect.wait{{fill:#333}}rect.effect{{fill:#1c3a24}}}}</style>\n",
         markup(title)
     );
     for (index, row) in rows.iter().enumerate() {

@@ -72,6 +72,28 @@ pub(crate) struct AnswerView {
     markdown: String,
     /// The decision tree as a Mermaid flowchart, where there is one.
     mermaid: Option<String>,
+    /// The decision tree as an SVG, where there is one.
+    svg: Option<String>,
+}
+
+/// A question that no protocol covers.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AskBody {
+    /// In plain words.
+    #[schema(example = "May we sell a site?", min_length = 1, max_length = 2000)]
+    question: String,
+}
+
+/// Where the question waits.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OpenedView {
+    /// The inbox item.
+    item: String,
+    /// The role that it waits for.
+    role: String,
+    /// False where the same question was waiting already.
+    new: bool,
 }
 
 /// Ask a decision table
@@ -163,10 +185,7 @@ pub(crate) async fn ask_protocols(
 ) -> Result<Answer<AnswerView>, Fault> {
     caller.allowed(Permission::DecisionsRead)?;
     let question = query.q.unwrap_or_default();
-    if question.trim().is_empty() || question.len() > MAX_QUESTION {
-        let detail = format!("`q` is a question of 1 to {MAX_QUESTION} bytes");
-        return Err(Fault::new(Kind::Invalid, detail));
-    }
+    bounded("q", &question)?;
     let answer = app.kernel.constitution().ask(&question);
     let json = |value: Result<Value, serde_json::Error>| value.map_err(Fault::internal);
     Ok(Answer(AnswerView {
@@ -174,7 +193,59 @@ pub(crate) async fn ask_protocols(
         nearest: json(serde_json::to_value(&answer.nearest))?,
         markdown: answer.markdown(),
         mermaid: answer.mermaid(),
+        svg: answer.svg(),
         version: answer.version.digest,
         question,
     }))
+}
+
+/// Put a question that no protocol covers before a person
+///
+/// It becomes an item of the inbox, for the role that the charter names. The same question is one item for as long as it
+/// is open. A question that a protocol covers is answered by `GET /api/ask` and opens nothing.
+#[utoipa::path(
+    post,
+    path = "/api/ask",
+    tag = "protocols",
+    request_body = AskBody,
+    responses(
+        (status = 200, description = "The item.", body = OpenedView),
+        (status = 400, description = "The question is missing or too long.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "Who asks is not known.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The permission is missing.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "A protocol covers the question.", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too long.", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "The item could not be recorded.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn open_question(
+    State(app): State<App>,
+    caller: Caller,
+    Json(body): Json<AskBody>,
+) -> Result<Answer<OpenedView>, Fault> {
+    let actor = caller.allowed(Permission::ActionsSubmit)?;
+    bounded("question", &body.question)?;
+    let answer = app.kernel.constitution().ask(&body.question);
+    if let Some(protocol) = &answer.protocol {
+        let detail = format!("{} covers it; GET /api/ask tells how", protocol.near.file);
+        return Err(Fault::new(Kind::Conflict, detail));
+    }
+    let raised = app
+        .kernel
+        .ask_for_protocol(&actor, &answer)
+        .await
+        .map_err(Fault::internal)?;
+    Ok(Answer(OpenedView {
+        item: raised.item.id.to_string(),
+        role: raised.item.role,
+        new: raised.new,
+    }))
+}
+
+fn bounded(name: &str, question: &str) -> Result<(), Fault> {
+    if question.trim().is_empty() || question.len() > MAX_QUESTION {
+        let detail = format!("`{name}` is a question of 1 to {MAX_QUESTION} bytes");
+        return Err(Fault::new(Kind::Invalid, detail));
+    }
+    Ok(())
 }

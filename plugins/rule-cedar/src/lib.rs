@@ -1,0 +1,67 @@
+//! A rule whose policies are written in Cedar.
+//!
+//! The texts lie in the constitution's `policies/` and come with the configuration. They are parsed once for each
+//! version: the host asks what the rule speaks to with the binding's settings in place, keeps the memory that is left
+//! behind, and starts every instance from it. Where it has not done so yet, an instance parses for itself.
+
+#![forbid(unsafe_code)]
+
+mod config;
+mod facts;
+mod judge;
+mod policies;
+
+pub use config::{Config, Otherwise, PolicyText};
+pub use judge::judge;
+pub use policies::Policies;
+
+use std::sync::OnceLock;
+
+use polity_sdk::rule::{Action, Problem, Rule, Verdict};
+
+/// The rule.
+pub struct RuleCedar;
+
+/// What was read of the settings. An instance has one configuration for all its life, which is one call.
+static READ: OnceLock<Result<(Config, Policies), String>> = OnceLock::new();
+
+fn read() -> &'static Result<(Config, Policies), String> {
+    READ.get_or_init(|| {
+        let config: Config = polity_sdk::config().map_err(|problem| problem.detail)?;
+        let policies = Policies::parse(&config.policies)?;
+        Ok((config, policies))
+    })
+}
+
+impl Rule for RuleCedar {
+    /// Without a binding there are no policies, and nothing to judge by. Cedar makes tables of its functions when it is
+    /// first asked; so it is asked here, where what is made can be kept.
+    fn applies_to() -> Vec<String> {
+        if let Ok((config, policies)) = read() {
+            let _ = judge(config, policies, &nothing());
+        }
+        Vec::new()
+    }
+
+    fn evaluate(action: Action) -> Result<Verdict, Problem> {
+        match read() {
+            Ok((config, policies)) => judge(config, policies, &action),
+            Err(errors) => Err(polity_sdk::problem("unreadable-policy", errors.clone())),
+        }
+    }
+}
+
+/// An action that nobody wants.
+fn nothing() -> Action {
+    Action {
+        kind: "policy.check".into(),
+        actor: "service:host".into(),
+        at_ms: 0,
+        input: r#"{"amount": 0.5}"#.into(),
+        context: r#"{"actor_roles": ["none"], "company": {"name": "none"}}"#.into(),
+    }
+}
+
+// The exports' names mean something to a component only; a native linker refuses them.
+polity_sdk::export_rule!(RuleCedar);
+polity_sdk::manifest!("polity.json");
