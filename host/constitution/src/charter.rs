@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::roles::{self, BUILT_IN_ROLES};
-use crate::{Actor, ActorKind, Budgets, Defaults, LedgerPolicy, Permission, PluginPolicy};
+use crate::{
+    Actor, ActorKind, Budgets, Defaults, LedgerPolicy, Permission, PluginPolicy, RecordsPolicy,
+};
 
 /// What the company is called and what it counts in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +29,7 @@ pub struct Charter {
     plugins: PluginPolicy,
     budgets: Budgets,
     ledger: LedgerPolicy,
+    records: RecordsPolicy,
 }
 
 /// The charter as it is written, after the schema and before the cross checks.
@@ -47,6 +50,8 @@ pub(crate) struct WrittenCharter {
     pub(crate) budgets: Budgets,
     #[serde(default)]
     pub(crate) ledger: LedgerPolicy,
+    #[serde(default)]
+    pub(crate) records: RecordsPolicy,
 }
 
 #[derive(Deserialize)]
@@ -138,6 +143,11 @@ impl Charter {
     pub fn ledger(&self) -> &LedgerPolicy {
         &self.ledger
     }
+
+    /// How records are kept.
+    pub fn records(&self) -> &RecordsPolicy {
+        &self.records
+    }
 }
 
 /// Assumes nothing: ids that clash overwrite each other here, which is why the cross checks run on the result *and* on
@@ -177,6 +187,7 @@ impl From<WrittenCharter> for Charter {
             plugins: written.plugins,
             budgets: written.budgets,
             ledger: written.ledger,
+            records: written.records,
         }
     }
 }

@@ -57,6 +57,7 @@ mod parts;
 mod permission;
 mod policy;
 mod problem;
+mod records_policy;
 mod references;
 mod resolution;
 mod roles;
@@ -84,6 +85,7 @@ pub use policy::{
     Unmatched,
 };
 pub use problem::{Problem, Problems};
+pub use records_policy::{EvolutionPolicy, Freedom, RecordsPolicy, SchemaClass};
 pub use resolution::{
     Ask, AskReason, Conflict, Decider, Hypothetical, Outcome, OutcomeKind, Resolution,
 };

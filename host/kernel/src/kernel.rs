@@ -118,13 +118,13 @@ impl Kernel {
         let models = Models::new(clock.clone(), overlay);
         feedback::take_again(&ledger, models.router())?;
         let books = Books::new(Law::new(constitution), &runtime);
-        Ok(Self {
+        let kernel = Self {
             inner: Arc::new(Inner {
                 models,
                 houses: Houses::default(),
                 tokens: Tokens::read(ledger.clone(), clock.clone())?,
                 inbox: Inbox::new(ledger.clone(), clock.clone()),
-                records: Records::new(settings.data.join("records"), clock.clone()),
+                records: Records::new(settings.data.join("records"), clock.clone(), ledger.clone()),
                 counting: Counting::default(),
                 door: Door::default(),
                 reloading: tokio::sync::Mutex::default(),
@@ -137,7 +137,9 @@ impl Kernel {
                 ledger,
                 settings,
             }),
-        })
+        };
+        kernel.inner.records.attach(Arc::downgrade(&kernel.inner));
+        Ok(kernel)
     }
 
     /// Who holds a token; none where the token is not known, or its actor has left the charter.

@@ -47,6 +47,7 @@ mod record;
 mod records;
 mod replay;
 mod rules;
+mod schema;
 mod settings;
 mod story;
 mod tokens;
@@ -71,9 +72,11 @@ pub use kept::Omitted;
 pub use kernel::Kernel;
 pub use models::{AdapterProblem, ModelEntry, Routing};
 pub use records::{
-    Collected, Inserted, RecordAnswer, RecordError, RecordExport, RecordPiece, RecordQuery,
+    Collected, Inserted, RecordAnswer, RecordBackup, RecordError, RecordExport, RecordPiece,
+    RecordQuery,
 };
 pub use replay::Replay;
+pub use schema::SchemaError;
 pub use settings::{Settings, StartError};
 pub use story::{Story, StoryEvent};
 pub use tokens::{TokenError, TokenInfo};

@@ -142,7 +142,7 @@ impl World {
         let (answers, effects) = self.evolution.proposed(
             "hot-query@1",
             proposals.to_vec(),
-            |_| quote,
+            |_| Ok(quote),
             || {
                 ids += 1;
                 Uuid::from_u128(ids)
@@ -539,7 +539,7 @@ fn a_build_that_ends_the_process_each_time_is_given_up() {
     let (_, effects) = world.evolution.proposed(
         "s@1",
         vec![proposal(index("a"))],
-        |_| quote,
+        |_| Ok(quote),
         || Uuid::from_u128(77),
         world.now,
     );
@@ -646,7 +646,7 @@ impl Dying<'_> {
             let (_, effects) = self.world.evolution.proposed(
                 "s@1",
                 proposals,
-                |_| quote,
+                |_| Ok(quote),
                 || Uuid::from_u128(now.into()),
                 now,
             );
@@ -791,7 +791,7 @@ fn a_busy_machine_and_a_young_collection_are_left_alone() {
     let (answers, _) = world.evolution.proposed(
         "s@1",
         vec![proposal(promote("a"))],
-        |_| young,
+        |_| Ok(young),
         Uuid::nil,
         world.now,
     );
@@ -803,7 +803,7 @@ fn a_busy_machine_and_a_young_collection_are_left_alone() {
     let (_, effects) = world.evolution.proposed(
         "s@1",
         vec![proposal(promote("a"))],
-        |_| old,
+        |_| Ok(old),
         Uuid::nil,
         world.now,
     );

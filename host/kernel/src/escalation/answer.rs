@@ -136,10 +136,13 @@ impl Kernel {
             return Err(DecideError::Invalid(detail.to_owned()));
         }
         let decider = Decider::new(&actor.id, &actor.roles);
-        self.inner
+        let decided = self
+            .inner
             .inbox
             .decide(item, &decider, answer, note, seen_digest)
-            .await
+            .await?;
+        self.tell_schema(&decided);
+        Ok(decided)
     }
 
     /// Adds to an escalated decision how it stands with the people who were asked.

@@ -15,8 +15,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::api::{
-    actions, constitution, decisions, inbox, ledger, links, plugins, protocols, records, route,
-    tokens,
+    actions, constitution, decisions, inbox, ledger, links, mutations, plugins, protocols, records,
+    route, tokens,
 };
 use super::openai::{chat, models};
 use super::{App, health, metrics};
@@ -91,6 +91,13 @@ pub(super) fn routes() -> (Router<App>, OpenApi) {
         .routes(routes!(records::get_collection, records::insert_records))
         .routes(routes!(records::export_collection))
         .routes(routes!(records::get_record_stats))
+        .routes(routes!(records::back_records_up))
+        .routes(routes!(mutations::list_mutations))
+        .routes(routes!(mutations::get_mutation))
+        .routes(routes!(mutations::revert_mutation))
+        .routes(routes!(mutations::rehearse_mutations))
+        .routes(routes!(mutations::list_strategies))
+        .routes(routes!(mutations::get_collection_history))
         .routes(routes!(ledger::list_events))
         .routes(routes!(ledger::verify_ledger))
         .routes(routes!(ledger::export_ledger))
