@@ -250,11 +250,20 @@ async fn a_rehearsal_tells_what_would_change_and_changes_nothing() {
     .await;
     at(&host, &["db", "dry-run"]).await.with_code(0);
     fill(&host).await;
-    use_it(&host, 60).await;
-    at(&host, &["db", "dry-run"])
-        .await
-        .with_code(0)
-        .shows(&["create-index lines(customer)", "too young"]);
+    let begun = Instant::now();
+    loop {
+        use_it(&host, 30).await;
+        let told = at(&host, &["db", "dry-run", "--json"]).await.json();
+        if told["proposals"].as_array().unwrap().len() == 2 {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{told:#}");
+    }
+    at(&host, &["db", "dry-run"]).await.with_code(0).shows(&[
+        "create-index lines(customer)",
+        "create-rollup lines by country",
+        "too young",
+    ]);
     assert!(mutations(&host).await.is_empty());
     for (method, path) in [
         (Method::GET, "/api/mutations/nothing"),

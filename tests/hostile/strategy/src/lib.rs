@@ -50,7 +50,7 @@ impl Strategy for HostileStrategy {
             // All that it sees, which is aggregates: a row or a value would be told by its own name.
             "tell" => {
                 let told = known.to_string();
-                polity_sdk::log::info(&format!("seen {} bytes", told.len()));
+                polity_sdk::log::info(format!("seen {} bytes", told.len()));
                 let mut told_by = proposal(index("lines", &["quantity"]), "look at the evidence");
                 told_by.evidence = told;
                 vec![told_by]
