@@ -136,3 +136,62 @@ async fn a_denied_query_ends_as_any_denied_action() {
         .with_code(3)
         .says(&["polity explain"]);
 }
+
+#[tokio::test]
+async fn a_backup_becomes_the_records_of_another_host() {
+    let mut host = host().await;
+    let orders: Vec<_> = (0..300)
+        .map(|n| json!({"customer": format!("c{}", n % 7), "total": n}))
+        .collect();
+    host.json(host.post("/api/collections/orders").json(&orders))
+        .await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("records.backup");
+    let file = file.to_str().unwrap();
+    at(&host, &["db", "backup", file]).await.with_code(0);
+    at(&host, &["db", "restore", file])
+        .await
+        .with_code(1)
+        .says(&["a host runs"]);
+    let sql = "SELECT customer, sum(total) FROM orders GROUP BY customer ORDER BY customer";
+    let before = at(&host, &["db", "query", sql, "--json"]).await.json()["rows"].clone();
+    host.stop().await;
+    at(&host, &["db", "restore", file])
+        .await
+        .with_code(1)
+        .says(&["records in this data folder already", "--data NEW"]);
+    fs::rename(host.data.join("records"), folder.path().join("old")).unwrap();
+    fs::write(folder.path().join("cut"), &fs::read(file).unwrap()[..4_000]).unwrap();
+    let cut = folder.path().join("cut");
+    at(&host, &["db", "restore", cut.to_str().unwrap()])
+        .await
+        .with_code(1)
+        .says(&["nothing has changed"]);
+    at(&host, &["db", "restore", file])
+        .await
+        .with_code(0)
+        .shows(&["300 documents restored"]);
+    host.restart().await;
+    let after = at(&host, &["db", "query", sql, "--json"]).await.json()["rows"].clone();
+    assert_eq!(after, before);
+}
+
+#[tokio::test]
+async fn months_of_a_load_are_simulated_without_a_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let load = json!({
+        "days": 10,
+        "collections": [{"name": "orders", "rows": 20_000, "row_bytes": 200, "writes_per_day": 200,
+            "fields": [{"path": "customer", "distinct": 2_000}]}],
+        "queries": [{"shape": {"collection": "orders", "predicates": [{"path": "customer", "op": "equal"}]},
+            "phases": [{"calls_per_day": 1_000}]}],
+    });
+    fs::write(folder.path().join("load.json"), load.to_string()).unwrap();
+    cli::polity(folder.path(), &["db", "simulate", "load.json"])
+        .with_code(0)
+        .shows(&["create-index orders(customer)", "kept"]);
+    fs::write(folder.path().join("load.json"), r#"{"days": "ten"}"#).unwrap();
+    cli::polity(folder.path(), &["db", "simulate", "load.json"])
+        .with_code(2)
+        .says(&["is no load", "days"]);
+}

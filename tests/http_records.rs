@@ -397,3 +397,59 @@ async fn what_was_acknowledged_survives_being_killed() {
         );
     }
 }
+
+#[tokio::test]
+async fn what_the_charter_restricts_is_for_holders_of_a_role_in_whatever_form_it_is_asked() {
+    let host = Host::start(POLITY, |options| {
+        options.without_bundled().amend_charter(
+            "records",
+            json!({"restricted": {"staff.salary": ["owner"], "payroll": ["owner"]}}),
+        )
+    })
+    .await;
+    let staff = json!([{"name": "ada", "salary": 7}, {"name": "grace", "salary": 8}]);
+    host.json(host.post("/api/collections/staff").json(&staff))
+        .await;
+    host.json(host.post("/api/collections/payroll").json(&json!({"n": 1})))
+        .await;
+    let all = ask(&host, "SELECT sum(salary) FROM staff", json!([])).await;
+    assert_eq!(all["rows"], json!([[15]]), "the owner may");
+    let token = host.token_for("agent:assistant").await;
+    let as_agent = |path: &str| {
+        host.anonymous(reqwest::Method::POST, path)
+            .bearer_auth(&token)
+    };
+    for sql in [
+        "SELECT salary FROM staff",
+        "SELECT * FROM staff",
+        "SELECT count(*) FROM staff WHERE salary > 7",
+        "SELECT name FROM staff ORDER BY salary",
+        "SELECT name FROM staff GROUP BY name HAVING max(salary) > 7",
+        "SELECT a.name FROM staff a JOIN staff b ON a.salary = b.id",
+        "EXPLAIN SELECT salary FROM staff",
+        "UPDATE staff SET salary = 100",
+        "UPDATE staff SET name = 'x' WHERE salary = 7",
+        "DELETE FROM staff WHERE salary = 7",
+        "SELECT count(*) FROM payroll",
+    ] {
+        let request = as_agent("/api/query").json(&json!({ "sql": sql }));
+        let (status, problem) = refused(request.send().await.unwrap()).await;
+        assert_eq!(status, 403, "{sql}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("records.restricted"), "{sql}: {detail}");
+    }
+    let request = as_agent("/api/collections/staff").json(&json!({"name": "x", "salary": 1}));
+    assert_eq!(request.send().await.unwrap().status(), 403);
+    for path in ["/api/collections/staff/export", "/api/records/backup"] {
+        let request = host
+            .anonymous(reqwest::Method::GET, path)
+            .bearer_auth(&token);
+        assert_eq!(request.send().await.unwrap().status(), 403, "{path}");
+    }
+    let request =
+        as_agent("/api/query").json(&json!({"sql": "SELECT name FROM staff ORDER BY id"}));
+    let answer = host.json(request).await;
+    assert_eq!(answer["rows"], json!([["ada"], ["grace"]]));
+    let request = as_agent("/api/collections/staff").json(&json!({"name": "linus"}));
+    host.json(request).await;
+}

@@ -6,13 +6,17 @@ use std::{env, fs};
 
 use polity_plugin_build::{Target, build, watch};
 
-const PLUGINS: [&str; 7] = [
+const PLUGINS: [&str; 11] = [
     "anthropic",
     "business-hours",
+    "emergent-field",
+    "hot-query",
+    "linked-collection",
     "ollama",
     "openai",
     "pii-guard",
     "spending-limit",
+    "stale-field",
     "triage",
 ];
 

@@ -19,7 +19,7 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("Cargo sets OUT_DIR"));
     let bare = build(
         &workspace,
-        &["hostile-rule", "hostile-adapter"],
+        &["hostile-rule", "hostile-adapter", "hostile-strategy"],
         Target::Unknown,
     );
     let wasi = build(
@@ -27,10 +27,10 @@ fn main() {
         &["hostile-wasi", "hostile-wasi-http"],
         Target::WasiP2,
     );
-    for (file, name) in bare
-        .iter()
-        .chain(&wasi)
-        .zip(["rule", "adapter", "wasi", "wasi-http"])
+    for (file, name) in
+        bare.iter()
+            .chain(&wasi)
+            .zip(["rule", "adapter", "strategy", "wasi", "wasi-http"])
     {
         fs::copy(file, out.join(format!("{name}.wasm"))).expect("OUT_DIR can be written");
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::roles::{self, BUILT_IN_ROLES};
 use crate::{
     Actor, ActorKind, AmendmentPolicy, Budgets, Defaults, LedgerPolicy, Permission, PluginPolicy,
+    RecordsPolicy,
 };
 
 /// What the company is called and what it counts in.
@@ -30,6 +31,7 @@ pub struct Charter {
     budgets: Budgets,
     amendments: AmendmentPolicy,
     ledger: LedgerPolicy,
+    records: RecordsPolicy,
 }
 
 /// The charter as it is written, after the schema and before the cross checks.
@@ -52,6 +54,8 @@ pub(crate) struct WrittenCharter {
     pub(crate) amendments: AmendmentPolicy,
     #[serde(default)]
     pub(crate) ledger: LedgerPolicy,
+    #[serde(default)]
+    pub(crate) records: RecordsPolicy,
 }
 
 #[derive(Deserialize)]
@@ -148,6 +152,11 @@ impl Charter {
     pub fn ledger(&self) -> &LedgerPolicy {
         &self.ledger
     }
+
+    /// How records are kept.
+    pub fn records(&self) -> &RecordsPolicy {
+        &self.records
+    }
 }
 
 /// Assumes nothing: ids that clash overwrite each other here, which is why the cross checks run on the result *and* on
@@ -188,6 +197,7 @@ impl From<WrittenCharter> for Charter {
             budgets: written.budgets,
             amendments: written.amendments,
             ledger: written.ledger,
+            records: written.records,
         }
     }
 }

@@ -78,6 +78,12 @@ pub(crate) fn names(document: &Document) -> Vec<Problem> {
             .as_str()
             .map(|role| ("/amendments/role".to_owned(), role)),
     );
+    for (name, roles) in fields(&charter["records"]["restricted"]) {
+        for (at, role) in items(roles).iter().enumerate() {
+            let pointer = format!("/records/restricted/{}/{at}", escaped(name));
+            role_uses.extend(role.as_str().map(|role| (pointer, role)));
+        }
+    }
     for (pointer, role) in role_uses
         .into_iter()
         .filter(|(_, role)| !known.contains(role))

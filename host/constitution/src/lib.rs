@@ -55,6 +55,7 @@ mod parts;
 mod permission;
 mod policy;
 mod problem;
+mod records_policy;
 mod references;
 mod resolution;
 mod roles;
@@ -80,6 +81,7 @@ pub use policy::{
     PluginPolicy, Unmatched,
 };
 pub use problem::{Problem, Problems};
+pub use records_policy::{EvolutionPolicy, Freedom, RecordsPolicy, SchemaClass};
 pub use resolution::{
     Ask, AskReason, Conflict, Decider, Hypothetical, Outcome, OutcomeKind, Resolution,
 };

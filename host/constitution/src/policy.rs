@@ -217,7 +217,7 @@ fn one_day() -> u64 {
 }
 
 /// JSON Schema counts `5.0` among the integers; so must the types behind it.
-fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+pub(crate) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     integer(&Number::deserialize(deserializer)?).ok_or_else(not_whole)
 }
 

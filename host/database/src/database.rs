@@ -1,11 +1,13 @@
 //! The database of a folder.
 
+use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use polity_engine::{Engine, EngineError, KvError, Options, SledKv};
+use polity_engine::{Engine, EngineError, KvError, Options, QueryOptions, SledKv, Summary, Value};
 use polity_watch::Stats;
 
+use crate::evolving::{Evolver, Listener, Overseer, Site, stats};
 use crate::keeper::Keeper;
 use crate::watching::Watching;
 
@@ -19,6 +21,10 @@ pub type Now = Arc<dyn Fn() -> u64 + Send + Sync>;
 pub struct Database {
     engine: Arc<Engine>,
     watching: Arc<Watching>,
+    listener: Arc<Listener>,
+    now: Now,
+    // Ends before the keeper does: what it changed last is brought to the disk.
+    evolver: OnceLock<Evolver>,
     keeper: Keeper,
 }
 
@@ -43,10 +49,11 @@ impl Database {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(folder: &Path, now: Now) -> Result<Self, OpenError> {
-        let watching = Arc::new(Watching::read(folder.with_extension("watch"), now));
+        let watching = Arc::new(Watching::read(folder.with_extension("watch"), now.clone()));
+        let listener = Arc::new(Listener::new(watching.clone()));
         let store = Arc::new(SledKv::open(folder, STORE_CACHE)?);
         let options = Options {
-            observer: watching.clone(),
+            observer: listener.clone(),
             ..Options::default()
         };
         let engine = Arc::new(Engine::open(store, options)?);
@@ -58,6 +65,9 @@ impl Database {
         Ok(Self {
             engine,
             watching,
+            listener,
+            now,
+            evolver: OnceLock::new(),
             keeper,
         })
     }
@@ -67,20 +77,70 @@ impl Database {
         &self.engine
     }
 
-    /// How the records are used. Rows are counted, not remembered.
-    pub fn stats(&self) -> Stats {
-        let mut stats = self.watching.stats();
-        for collection in &mut stats.collections {
-            if let Ok(rows) = self.engine.count(&collection.collection) {
-                collection.rows = rows;
-            }
+    /// Runs one statement and hands over row by row, with or without what is on trial.
+    ///
+    /// # Errors
+    /// Why it was refused or stopped. Rows may have been handed over before.
+    pub fn stream(
+        &self,
+        sql: &str,
+        parameters: &[Value],
+        options: &QueryOptions,
+        sink: &mut dyn FnMut(&[Value]) -> ControlFlow<()>,
+    ) -> Result<Summary, EngineError> {
+        let trials = &self.listener.trials;
+        let (answer, is_sampled) = trials.run(&self.engine, sql, parameters, options, sink);
+        if is_sampled {
+            self.listener.bell.ring();
         }
-        stats
+        answer
     }
 
-    /// Puts everything on the disk and ends the thread that did so. The database answers on, but what is written
+    /// Lets the database change its own schema, as far as the house around it lets it. To be called once; a second
+    /// call changes nothing. With `by_itself` a thread does the work, otherwise whoever calls [`Evolver::turn`].
+    ///
+    /// # Errors
+    /// The thread could not be started.
+    pub fn evolve(
+        &self,
+        overseer: Arc<dyn Overseer>,
+        by_itself: bool,
+    ) -> Result<&Evolver, OpenError> {
+        let mut is_new = false;
+        let evolver = self.evolver.get_or_init(|| {
+            is_new = true;
+            Evolver::new(Site {
+                engine: self.engine.clone(),
+                watching: self.watching.clone(),
+                trials: self.listener.trials.clone(),
+                links: self.listener.links.clone(),
+                bell: self.listener.bell.clone(),
+                overseer,
+                now: self.now.clone(),
+            })
+        });
+        if is_new && by_itself {
+            evolver.start().map_err(OpenError::Thread)?;
+        }
+        Ok(evolver)
+    }
+
+    /// What changes the schema, where [`Database::evolve`] was called.
+    pub fn evolver(&self) -> Option<&Evolver> {
+        self.evolver.get()
+    }
+
+    /// How the records are used. Rows are counted, not remembered.
+    pub fn stats(&self) -> Stats {
+        stats(&self.engine, &self.watching)
+    }
+
+    /// Puts everything on the disk and ends the threads that did so and that change the schema. The database answers on, but what is written
     /// relaxed from now on is not flushed.
     pub fn close(&self) {
+        if let Some(evolver) = self.evolver.get() {
+            evolver.stop();
+        }
         self.keeper.stop();
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The engine knows how to answer and to change, the watch what is asked and written; neither knows the other. Here they
 //! are one database in one folder: every query and every write that the engine tells of goes into the watch, a thread
-//! brings relaxed writes to the disk twice a second, and what was watched survives a restart.
+//! brings relaxed writes to the disk twice a second, and what was watched survives a restart. With [`Database::evolve`]
+//! it changes its own schema as well: strategies argue from what was watched, and what helps is kept.
 //!
 //! ```
 //! # use std::sync::Arc;
@@ -19,15 +20,21 @@
 #![deny(missing_docs)]
 
 mod database;
+mod evolving;
 mod keeper;
 mod shapes;
 mod watching;
 
 pub use database::{Database, Now, OpenError};
+pub use evolving::{
+    Answered, Evolver, MutationView, Observations, Overseer, Rehearsal, Rehearsed, RevertRefused,
+    Settings, Stalled, StrategyView,
+};
 
 pub use polity_engine::{
-    BuildState, Collection, Document, DocumentError, Durability, Engine, EngineError, Format,
-    Limits, MAX_DOCUMENT, PlanNode, QueryOptions, Statement, StatementKind, Summary, Value,
+    BuildState, Collection, Document, DocumentError, Durability, Engine, EngineError, Field,
+    Format, Limits, MAX_DOCUMENT, PlanNode, QueryOptions, Statement, StatementKind, Summary, Value,
     read_documents,
 };
+pub use polity_evolve as evolve;
 pub use polity_watch::{QueryStats, Stats};

@@ -144,7 +144,7 @@ impl Kernel {
                 houses: Houses::default(),
                 tokens: Tokens::read(ledger.clone(), clock.clone())?,
                 inbox: Inbox::new(ledger.clone(), clock.clone()),
-                records: Records::new(settings.data.join("records"), clock.clone()),
+                records: Records::new(settings.data.join("records"), clock.clone(), ledger.clone()),
                 workflows: Workflows::new(&ledger)?,
                 counting: Counting::default(),
                 door: Door::default(),
@@ -164,6 +164,7 @@ impl Kernel {
             }),
         };
         kernel.index_workflows()?;
+        kernel.inner.records.attach(Arc::downgrade(&kernel.inner));
         Ok(kernel)
     }
 

@@ -51,6 +51,7 @@ mod records;
 mod remote;
 mod replay;
 mod rules;
+mod schema;
 mod settings;
 mod story;
 mod tokens;
@@ -85,10 +86,12 @@ pub use kernel::Kernel;
 pub use models::{AdapterProblem, ModelEntry, Routing};
 pub use policies::policy_problems;
 pub use records::{
-    Collected, Inserted, RecordAnswer, RecordError, RecordExport, RecordPiece, RecordQuery,
+    Collected, Inserted, RecordAnswer, RecordBackup, RecordError, RecordExport, RecordPiece,
+    RecordQuery,
 };
 pub use remote::{PullError, Pulled, RemoteSettings, RemoteState};
 pub use replay::Replay;
+pub use schema::SchemaError;
 pub use settings::{Settings, StartError};
 pub use story::{Story, StoryEvent};
 pub use tokens::{TokenError, TokenInfo};

@@ -7,7 +7,7 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use polity_runtime::plugin::{Action, Verdict};
+use polity_runtime::plugin::{Action, Mutation, Observations, Verdict};
 use support::Host;
 
 fn repository() -> PathBuf {
@@ -109,4 +109,55 @@ fn a_rule_in_javascript_judges() {
     if let Some(wasm) = wasm {
         judges_refunds(&wasm);
     }
+}
+
+#[test]
+fn a_strategy_in_javascript_proposes() {
+    let wasm = compiled("componentize-qjs", |repository, output| {
+        [
+            "--sync".into(),
+            "--stub-wasi".into(),
+            "-w".into(),
+            repository.join("wit"),
+            "-n".into(),
+            "schema-strategy".into(),
+            "-j".into(),
+            repository.join("plugins/examples/javascript/sorted.js"),
+            "-o".into(),
+            output.into(),
+        ]
+        .into()
+    });
+    let Some(wasm) = wasm else { return };
+    let host = Host::empty();
+    let strategy = host.install("sorted", &wasm, "");
+    let propose = |calls_per_day: u32| {
+        let query = serde_json::json!({
+            "id": "00", "collection": "orders", "order": [{"path": "placed", "descending": true}],
+            "predicates": [], "group_by": [], "calls_per_day": calls_per_day, "us_per_call": 900.5,
+            "examined_per_call": 10_000, "returned_per_call": 10,
+        });
+        let collection = serde_json::json!({
+            "collection": "orders", "rows": 10_000, "writes_per_day": 3.5, "indexes": [],
+        });
+        let seen = serde_json::json!({"collections": [collection], "queries": [query]});
+        let seen = Observations {
+            at_ms: 0,
+            window_ms: 1,
+            seen: seen.to_string(),
+        };
+        strategy.propose(&seen).unwrap()
+    };
+    assert!(propose(999).is_empty());
+    let proposals = propose(1_000);
+    assert!(matches!(
+        &proposals[0].mutation,
+        Mutation::CreateIndex(index) if index.collection == "orders" && index.fields == ["placed"]
+    ));
+    assert_eq!(proposals[0].benefit_us_per_day, 450_250);
+    assert_eq!(
+        proposals,
+        propose(1_000),
+        "the same for the same observations"
+    );
 }

@@ -9,6 +9,9 @@ pub const RULE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/rule.wasm"));
 /// An adapter that misbehaves by the model's name.
 pub const ADAPTER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/adapter.wasm"));
 
+/// A strategy that does the harm that its configuration names.
+pub const STRATEGY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/strategy.wasm"));
+
 /// A rule that links WASI and looks round with it.
 pub const WASI: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/wasi.wasm"));
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::engine::{Engine, QueryOptions};
 use crate::error::EngineError;
 use crate::plan::{PlanKind, SelectPlan};
+use crate::sql::normal;
 
 /// What a statement would do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -36,6 +37,19 @@ pub struct Statement {
 }
 
 impl Engine {
+    /// The identity that a statement shares with those that differ from it in literals only.
+    pub fn fingerprint(&self, sql: &str) -> u64 {
+        normal::fingerprint(&normal::fingerprint_text(sql))
+    }
+
+    /// The indexes and rollups that a statement would use.
+    ///
+    /// # Errors
+    /// It is refused.
+    pub fn uses(&self, sql: &str, options: &QueryOptions) -> Result<Vec<String>, EngineError> {
+        Ok(self.make_plan(sql, options, &[])?.shape.uses)
+    }
+
     /// What a statement is about. It runs later with as many parameters.
     ///
     /// # Errors

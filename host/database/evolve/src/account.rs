@@ -47,6 +47,9 @@ impl Account {
         policy: &Policy,
     ) -> bool {
         let net = proposal.net_us_per_day();
+        if self.touched_ms == 0 && !proposal.mutation.is_drop() {
+            self.waited_us += net.max(0) as f64 * policy.paid_ms as f64 / DAY_MS;
+        }
         if let Some(last) = self.last_ms {
             let span = now_ms.saturating_sub(last).min(policy.round_gap_ms) as f64;
             // The lower of both ends: a round's number speaks for the time before and after it.

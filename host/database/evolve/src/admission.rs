@@ -13,6 +13,7 @@ use crate::proposal::{Proposal, Quote};
 
 /// Accounts that are kept; those that were idle longest give way.
 const ACCOUNTS: usize = 4_096;
+const LONGEST_COMPLAINT: usize = 500;
 
 /// What became of a proposal at the gate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -42,14 +43,14 @@ pub enum Admitted {
 
 impl Evolution {
     /// A strategy's round: everything it proposes now, best first. `strategy` is its name and version; `quote` is the
-    /// engine's own estimate of a mutation; `new_id` makes ids.
+    /// engine's own estimate of a mutation, or why there is nothing to make it of; `new_id` makes ids.
     ///
     /// The answers are in the order of the proposals.
     pub fn proposed(
         &mut self,
         strategy: &str,
         proposals: Vec<Proposal>,
-        quote: impl Fn(&Mutation) -> Quote,
+        quote: impl Fn(&Mutation) -> Result<Quote, String>,
         mut new_id: impl FnMut() -> Uuid,
         now_ms: u64,
     ) -> (Vec<Admitted>, Vec<Effect>) {
@@ -109,11 +110,23 @@ impl Evolution {
         (answers, effects)
     }
 
+    /// A strategy's round that came to nothing: it failed, or what it said was no proposal. That is asking in vain.
+    pub fn complained(&mut self, strategy: &str, complaint: &str, now_ms: u64) -> Vec<Effect> {
+        let policy = self.policy.clone();
+        let standing = self.standings.entry(strategy.to_owned()).or_default();
+        standing.round(Some(shortened(complaint)), now_ms, &policy);
+        let standing = standing.clone();
+        vec![persist(Batch {
+            standings: vec![(strategy.to_owned(), standing)],
+            ..Batch::default()
+        })]
+    }
+
     fn admit(
         &mut self,
         strategy: &str,
         proposal: Proposal,
-        quote: &impl Fn(&Mutation) -> Quote,
+        quote: &impl Fn(&Mutation) -> Result<Quote, String>,
         new_id: &mut impl FnMut() -> Uuid,
         now_ms: u64,
         heard: &mut std::collections::BTreeSet<String>,
@@ -150,7 +163,10 @@ impl Evolution {
                 "{subject} was taken back or refused and rests until {rests_until}"
             ));
         }
-        let quote = quote(&proposal.mutation);
+        let quote = match quote(&proposal.mutation) {
+            Ok(quote) => quote,
+            Err(reason) => return in_vain(reason),
+        };
         if quote.collection_age_ms < self.policy.youngest_ms {
             return Admitted::TooYoung;
         }
@@ -206,4 +222,9 @@ impl Evolution {
             })
             .collect()
     }
+}
+
+/// What is remembered of a complaint.
+fn shortened(text: &str) -> String {
+    text[..text.floor_char_boundary(LONGEST_COMPLAINT)].to_owned()
 }

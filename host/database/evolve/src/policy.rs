@@ -53,6 +53,10 @@ pub struct Policy {
     pub round_gap_ms: u64,
     /// How often a build is begun again after a crash before it is taken for the cause.
     pub attempts: u32,
+    /// Time that a rate stands for when it is told for the first time: that much of waiting has been paid by then. The
+    /// watch spreads what it saw over an hour at least, so its owner says an hour; nothing is the careful choice for
+    /// whoever does not know where rates come from.
+    pub paid_ms: u64,
 }
 
 impl Default for Policy {
@@ -79,6 +83,7 @@ impl Default for Policy {
             proposals: 50,
             round_gap_ms: DAY_MS + HOUR_MS,
             attempts: 3,
+            paid_ms: 0,
         }
     }
 }

@@ -23,7 +23,7 @@ fn a_build_that_ends_the_process_each_time_is_given_up() {
     let (_, effects) = world.evolution.proposed(
         "s@1",
         vec![proposal(index("a"))],
-        |_| quote,
+        |_| Ok(quote),
         || Uuid::from_u128(77),
         world.now,
     );
@@ -130,7 +130,7 @@ impl Dying<'_> {
             let (_, effects) = self.world.evolution.proposed(
                 "s@1",
                 proposals,
-                |_| quote,
+                |_| Ok(quote),
                 || Uuid::from_u128(now.into()),
                 now,
             );

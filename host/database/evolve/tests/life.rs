@@ -332,7 +332,7 @@ fn a_busy_machine_and_a_young_collection_are_left_alone() {
     let (answers, _) = world.evolution.proposed(
         "s@1",
         vec![proposal(promote("a"))],
-        |_| young,
+        |_| Ok(young),
         Uuid::nil,
         world.now,
     );
@@ -344,7 +344,7 @@ fn a_busy_machine_and_a_young_collection_are_left_alone() {
     let (_, effects) = world.evolution.proposed(
         "s@1",
         vec![proposal(promote("a"))],
-        |_| old,
+        |_| Ok(old),
         Uuid::nil,
         world.now,
     );

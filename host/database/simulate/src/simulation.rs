@@ -176,7 +176,7 @@ impl Run<'_> {
             let (_, effects) = self.evolution.proposed(
                 which.name(),
                 proposals,
-                |mutation| Engine::quote(workload, now_ms, mutation),
+                |mutation| Ok(Engine::quote(workload, now_ms, mutation)),
                 || {
                     *ids += 1;
                     Uuid::from_u64_pair(now_ms, *ids)

@@ -148,6 +148,7 @@ impl Kernel {
             .await?;
         self.learn_from(&decided, actor, &answer).await;
         self.after_vote(&decided).await;
+        self.tell_schema(&decided);
         Ok(decided)
     }
 

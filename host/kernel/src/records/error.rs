@@ -36,6 +36,18 @@ pub enum RecordError {
         /// Who wanted it.
         actor: String,
     },
+    /// It touches what the charter keeps for others.
+    #[error(
+        "{actor} may not touch {what}: the charter's records.restricted keeps it for holders of {}", roles.join(" or ")
+    )]
+    Restricted {
+        /// Who wanted it.
+        actor: String,
+        /// The collection or the field.
+        what: String,
+        /// Who may.
+        roles: Vec<String>,
+    },
     /// The rules do not let it happen.
     #[error("{}", .0.reason)]
     Denied(Box<Decision>),

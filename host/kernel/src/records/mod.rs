@@ -6,13 +6,16 @@
 //! for.
 
 mod answer;
+mod backup;
 mod error;
 mod judge;
 mod query;
+mod rights;
 mod store;
 mod write;
 
 pub use answer::{Collected, Piece as RecordPiece, RecordAnswer};
+pub use backup::RecordBackup;
 pub use error::RecordError;
 pub use query::RecordQuery;
 pub(crate) use store::Records;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use polity_constitution::Permission;
 use polity_database::{
-    Collection, Database, Engine, EngineError, Limits, PlanNode, QueryOptions, Statement,
-    StatementKind, Stats, Value as Datum,
+    Collection, Database, EngineError, Limits, PlanNode, QueryOptions, Statement, StatementKind,
+    Stats, Value as Datum,
 };
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -56,6 +56,7 @@ impl Kernel {
                 actor: actor.id.clone(),
             });
         }
+        self.may(actor, &about)?;
         let told: Vec<Value> = texts
             .iter()
             .map(|text| serde_json::from_str(text).unwrap_or_default())
@@ -92,6 +93,7 @@ impl Kernel {
                             .to_owned(),
                     ));
                 }
+                self.may(actor, &then)?;
                 sql = text;
             }
         }
@@ -113,7 +115,7 @@ impl Kernel {
                 let sent = runtime.block_on(timeout(PATIENCE, pieces.send(piece)));
                 matches!(sent, Ok(Ok(())))
             };
-            run(database.engine(), &sql, &values, &options, rows, &send);
+            run(&database, &sql, &values, &options, rows, &send);
         });
         Ok(RecordAnswer {
             decision_id: decision.id,
@@ -131,6 +133,7 @@ impl Kernel {
         let _visit = self.enter()?;
         let database = self.database().await?;
         let about = understand(&database, sql, 0).await?;
+        self.may(actor, &about)?;
         let input = json!({
             "sql": sql,
             "explain": true,
@@ -170,6 +173,15 @@ impl Kernel {
         self.at_work(|database| database.stats()).await
     }
 
+    fn may(&self, actor: &Actor, about: &Statement) -> Result<(), RecordError> {
+        let (collections, fields) = (about.collections.iter(), about.fields.iter());
+        self.may_touch(
+            actor,
+            collections.map(String::as_str),
+            fields.map(String::as_str),
+        )
+    }
+
     pub(super) async fn database(&self) -> Result<Arc<Database>, RecordError> {
         let inner = self.inner.clone();
         let opened = tokio::task::spawn_blocking(move || inner.records.database());
@@ -199,7 +211,7 @@ async fn understand(
 }
 
 fn run(
-    engine: &Engine,
+    database: &Database,
     sql: &str,
     values: &[Datum],
     options: &QueryOptions,
@@ -207,7 +219,7 @@ fn run(
     send: &dyn Fn(Piece) -> bool,
 ) {
     let (mut rows, mut given, mut more, mut heard) = (Vec::new(), 0, false, true);
-    let ended = engine.stream(sql, values, options, &mut |row| {
+    let ended = database.stream(sql, values, options, &mut |row| {
         if given == wanted {
             more = true;
             return ControlFlow::Break(());

@@ -46,6 +46,8 @@ impl Kernel {
         let _visit = self.enter()?;
         // Read as they came, digit by digit; the rules are told of them as any JSON.
         let mut read = documents_of(documents.iter().map(|document| document.get()))?;
+        let database = self.database().await?;
+        self.may_write(actor, &database, collection, &read)?;
         let told: Vec<Value> = documents
             .iter()
             .map(|document| serde_json::from_str(document.get()).unwrap_or_default())
@@ -68,6 +70,7 @@ impl Kernel {
             let texts: Vec<String> = documents.iter().map(Value::to_string).collect();
             read = documents_of(texts.iter().map(String::as_str))
                 .map_err(|error| refused(error.to_string()))?;
+            self.may_write(actor, &database, collection, &read)?;
         }
         let collection = collection.to_owned();
         let ids = self
@@ -96,6 +99,7 @@ impl Kernel {
         let visit = self.enter()?;
         let database = self.database().await?;
         database.engine().catalogue().collection(collection)?;
+        self.may_touch_whole(actor, &database, [collection])?;
         let input = json!({ "collections": [collection], "export": format });
         self.judge_access(actor, StatementKind::Query, input)
             .await?;

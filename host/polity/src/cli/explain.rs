@@ -1,7 +1,7 @@
 //! `polity explain`: the whole story of a decision in words.
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Context;
 use super::exit::Exit;
@@ -10,7 +10,7 @@ use super::out::say;
 use super::report::Report;
 use super::text::clean;
 
-/// Tell the whole story of a decision or a run: inputs, clauses, rules, costs, people.
+/// Tell the whole story of a decision, a run, or a change of the records' schema.
 #[derive(Args, Debug)]
 #[command(before_help = "\
 Examples:
@@ -19,7 +19,7 @@ Examples:
   polity explain --replay      and judge it again: it has to come out the same
   polity explain --json")]
 pub(crate) struct ExplainArgs {
-    /// The id of a decision or a run [default: the newest decision].
+    /// The id of a decision, a run or a change of the schema [default: the newest decision].
     id: Option<String>,
 
     /// Judge it again: the same action, rules and constitution; changes nothing and records nothing.
@@ -51,11 +51,14 @@ pub(crate) async fn run(args: &ExplainArgs, context: &Context) -> Result<Exit, R
     }
     let answer = match host.get(&["api", "decisions", &id, "story"], &[]).await {
         Ok(answer) => answer,
-        // A run has a story too.
-        Err(report) => host
-            .get(&["api", "instances", &id, "story"], &[])
-            .await
-            .map_err(|_| report)?,
+        // A run and a change of the records' schema have a story too.
+        Err(report) => match host.get(&["api", "instances", &id, "story"], &[]).await {
+            Ok(answer) => answer,
+            Err(_) => match host.get(&["api", "mutations", &id], &[]).await {
+                Ok(mutation) => json!({ "text": mutation["story"], "story": mutation }),
+                Err(_) => return Err(report),
+            },
+        },
     };
     let text = answer["text"].as_str().unwrap_or_default();
     context.out.show(&answer["story"], |out| {

@@ -16,15 +16,15 @@ use utoipa_axum::routes;
 
 use super::anthropic::messages;
 use super::api::{
-    actions, amendments, constitution, decisions, halts, inbox, ledger, links, plugins, protocols,
-    pull, records, route, router, tokens, workflows,
+    actions, amendments, constitution, decisions, halts, inbox, ledger, links, mutations, plugins,
+    protocols, pull, records, route, router, tokens, workflows,
 };
 use super::openai::{chat, embeddings, models};
 use super::responses::create;
 use super::{App, health, metrics};
 
 /// The groups of routes, in the order in which a reader needs them.
-const TAGS: [(&str, &str); 13] = [
+const TAGS: [(&str, &str); 15] = [
     (
         "openai",
         "OpenAI's API: existing clients work with a changed base URL.",
@@ -133,6 +133,13 @@ pub(super) fn routes() -> (Router<App>, OpenApi) {
         .routes(routes!(records::get_collection, records::insert_records))
         .routes(routes!(records::export_collection))
         .routes(routes!(records::get_record_stats))
+        .routes(routes!(records::back_records_up))
+        .routes(routes!(mutations::list_mutations))
+        .routes(routes!(mutations::get_mutation))
+        .routes(routes!(mutations::revert_mutation))
+        .routes(routes!(mutations::rehearse_mutations))
+        .routes(routes!(mutations::list_strategies))
+        .routes(routes!(mutations::get_collection_history))
         .routes(routes!(ledger::list_events))
         .routes(routes!(ledger::verify_ledger))
         .routes(routes!(ledger::export_ledger))

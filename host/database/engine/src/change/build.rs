@@ -19,6 +19,9 @@ use crate::exec::damaged;
 use crate::front::Durability;
 use crate::kv::TreeId;
 
+/// Entries that a size is estimated from.
+const SAMPLED: usize = 1_000;
+
 /// How far a build is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
@@ -154,6 +157,26 @@ impl Engine {
         txn.commit()?;
         drop(writer);
         Ok(())
+    }
+
+    /// Bytes of an index or a rollup, from a sample of its entries.
+    ///
+    /// # Errors
+    /// There is none, or the store failed.
+    pub fn bytes_of(&self, collection: &str, name: &str) -> Result<u64, EngineError> {
+        let catalogue = self.catalogue();
+        let found = catalogue.collection(collection)?;
+        let index = found.indexes.iter().find(|i| i.name == name);
+        let rollup = found.rollups.iter().find(|r| r.name == name);
+        let tree = index.map(|i| i.tree).or(rollup.map(|r| r.tree));
+        let tree = tree.ok_or_else(|| found.no_such(name))?;
+        let view = self.front.snapshot(&[tree])?.tree(tree);
+        let (mut entries, mut bytes) = (0_u64, 0_u64);
+        view.sample(SAMPLED, &mut |key, value| {
+            entries += 1;
+            bytes += (key.len() + value.len()) as u64;
+        })?;
+        Ok(bytes * view.len() as u64 / entries.max(1))
     }
 
     /// Removes the entries of a tree that nothing refers to any more.

@@ -474,9 +474,9 @@ fn unknown(what: &'static str, name: &str, valid: impl Iterator<Item = String>) 
 }
 
 fn free(collection: &crate::catalogue::Collection, name: &str) -> Result<(), EngineError> {
-    if name.is_empty() || name.len() > 200 {
+    if name.is_empty() || name.len() > 1_000 {
         return Err(EngineError::Mutation(
-            "a name has 1 to 200 bytes".to_owned(),
+            "a name has 1 to 1,000 bytes".to_owned(),
         ));
     }
     if collection.state_of(name).is_ok() {

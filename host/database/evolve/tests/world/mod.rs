@@ -144,7 +144,7 @@ impl World {
         let (answers, effects) = self.evolution.proposed(
             "hot-query@1",
             proposals.to_vec(),
-            |_| quote,
+            |_| Ok(quote),
             || {
                 ids += 1;
                 Uuid::from_u128(ids)

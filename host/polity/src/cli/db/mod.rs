@@ -1,13 +1,20 @@
 //! `polity db`: the company's records.
 
 mod answer;
+mod backup;
+mod dry_run;
 mod explain;
 mod export;
+mod history;
 mod import;
 mod insert;
 mod query;
+mod restore;
+mod revert;
 mod schema;
+mod simulate;
 mod stats;
+mod strategies;
 
 use clap::{Args, Subcommand, ValueEnum};
 use polity_database::Format;
@@ -37,6 +44,13 @@ enum Command {
     Schema(schema::SchemaArgs),
     Stats(stats::StatsArgs),
     Explain(explain::ExplainArgs),
+    History(history::HistoryArgs),
+    Revert(revert::RevertArgs),
+    DryRun(dry_run::DryRunArgs),
+    Strategies(strategies::StrategiesArgs),
+    Simulate(simulate::SimulateArgs),
+    Backup(backup::BackupArgs),
+    Restore(restore::RestoreArgs),
 }
 
 /// The forms of a file.
@@ -89,5 +103,12 @@ pub(crate) async fn run(args: &DbArgs, context: &Context) -> Result<Exit, Report
         Command::Schema(args) => schema::run(args, context).await,
         Command::Stats(args) => stats::run(args, context).await,
         Command::Explain(args) => explain::run(args, context).await,
+        Command::History(args) => history::run(args, context).await,
+        Command::Revert(args) => revert::run(args, context).await,
+        Command::DryRun(args) => dry_run::run(args, context).await,
+        Command::Strategies(args) => strategies::run(args, context).await,
+        Command::Simulate(args) => simulate::run(args, context).await,
+        Command::Backup(args) => backup::run(args, context).await,
+        Command::Restore(args) => restore::run(args, context).await,
     }
 }

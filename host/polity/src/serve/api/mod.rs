@@ -8,6 +8,7 @@ pub(super) mod halts;
 pub(super) mod inbox;
 pub(super) mod ledger;
 pub(super) mod links;
+pub(super) mod mutations;
 mod page;
 pub(crate) mod plugins;
 pub(super) mod protocols;

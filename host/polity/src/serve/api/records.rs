@@ -1,7 +1,7 @@
 //! `/api/query` and `/api/collections`: the company's records.
 
 mod body;
-mod fault;
+pub(super) mod fault;
 mod stream;
 mod view;
 
@@ -371,4 +371,27 @@ pub(crate) async fn get_record_stats(
     Ok(Answer(
         app.kernel.record_stats().await.map_err(of_document)?,
     ))
+}
+
+/// Back all records up
+///
+/// Every collection with its schema, as it is at one time, while writing goes on; `polity db restore` reads it. The rules
+/// judge it as a `records.query` of every collection. A backup that fails half-way breaks the connection.
+#[utoipa::path(
+    get,
+    path = "/api/records/backup",
+    tag = "records",
+    responses(
+        (status = 200, description = "The backup.", body = String, content_type = "application/x-ndjson"),
+        (status = 401, description = "Who asks is not known.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The permission is missing, a rule denied it, or a person has to decide.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn back_records_up(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<Response, Fault> {
+    let actor = caller.allowed(Permission::RecordsRead)?;
+    let backup = app.kernel.back_records_up(&actor).await;
+    Ok(stream::backup(backup.map_err(of_document)?))
 }

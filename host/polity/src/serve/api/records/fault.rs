@@ -20,12 +20,13 @@ pub(super) fn of_statement(error: RecordError) -> Fault {
 }
 
 /// Of a request whose path names a collection and whose body holds documents.
-pub(super) fn of_document(error: RecordError) -> Fault {
+pub(in crate::serve::api) fn of_document(error: RecordError) -> Fault {
     match error {
         RecordError::Engine(error) => engine(error, ""),
         RecordError::Document { at, error } => Fault::at(format!("/{at}"), error.to_string()),
         RecordError::Forbidden { .. } => Fault::new(Kind::Forbidden, error.to_string())
             .with("permission", polity_constitution::Permission::RecordsWrite),
+        RecordError::Restricted { .. } => Fault::new(Kind::Forbidden, error.to_string()),
         RecordError::Denied(decision) => judged(Kind::Denied, &decision),
         RecordError::Escalated(decision) => {
             judged(Kind::Escalated, &decision).with("inbox_items", &decision.inbox_items)
@@ -45,7 +46,10 @@ pub(super) fn of_document(error: RecordError) -> Fault {
 }
 
 /// A collection that is not there.
-pub(super) fn no_collection<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Fault {
+pub(in crate::serve::api) fn no_collection<'n>(
+    name: &str,
+    known: impl IntoIterator<Item = &'n str>,
+) -> Fault {
     let near = nearest(name, known);
     let near = near.map(|near| format!("; did you mean {near:?}?"));
     Fault::new(

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
-use polity_database::{Format, StatementKind};
-use polity_kernel::{RecordAnswer, RecordError, RecordExport, RecordPiece};
+use polity_database::{EngineError, Format, StatementKind};
+use polity_kernel::{RecordAnswer, RecordBackup, RecordError, RecordExport, RecordPiece};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -79,11 +79,28 @@ fn stopped(error: RecordError) -> serde_json::Value {
 
 /// Streams a collection.
 pub(super) fn export(export: RecordExport, format: Format) -> Response {
+    let kind = match format {
+        Format::Ndjson => "application/x-ndjson",
+        Format::Json => "application/json",
+        Format::Csv => "text/csv; charset=utf-8",
+    };
+    written(kind, |out| export.write(out))
+}
+
+/// Streams all collections.
+pub(super) fn backup(backup: RecordBackup) -> Response {
+    written("application/x-ndjson", |out| backup.write(out))
+}
+
+/// Streams what is written.
+fn written(
+    kind: &'static str,
+    write: impl FnOnce(&mut dyn Write) -> Result<u64, EngineError> + Send + 'static,
+) -> Response {
     let (pieces, body) = mpsc::channel(PIECES);
     tokio::task::spawn_blocking(move || {
         let mut out = io::BufWriter::with_capacity(PIECE, Pieces { pieces });
-        let written = export
-            .write(&mut out)
+        let written = write(&mut out)
             .map_err(io::Error::other)
             .and_then(|_| out.flush());
         if let Err(error) = written {
@@ -91,11 +108,6 @@ pub(super) fn export(export: RecordExport, format: Format) -> Response {
             let _ = out.get_ref().pieces.blocking_send(Err(error));
         }
     });
-    let kind = match format {
-        Format::Ndjson => "application/x-ndjson",
-        Format::Json => "application/json",
-        Format::Csv => "text/csv; charset=utf-8",
-    };
     as_type(
         Response::new(Body::from_stream(ReceiverStream::new(body))),
         kind,
