@@ -40,36 +40,6 @@ impl Inbox {
         }
     }
 
-    /// Closes an item that whoever asked needs no answer to any more. Returns it as it is then: what was decided already
-    /// stays decided.
-    ///
-    /// # Errors
-    /// There is no such item, or the ledger failed.
-    pub async fn withdraw(&self, id: Uuid, why: &str) -> Result<Item, InboxError> {
-        loop {
-            let read = self.read(id)?.ok_or(InboxError::NotFound(id))?;
-            if !read.item.is_open() {
-                return Ok(read.item);
-            }
-            let mut item = read.item.clone();
-            item.state = State::Expired {
-                at_ms: self.clock.now_ms(),
-                withdrawn: Some(why.to_owned()),
-            };
-            let data =
-                json!({ "item": item.id, "kind": item.kind, "subject": item.subject, "why": why });
-            let commit = close(&read).event(event("inbox.withdrawn", &item, data));
-            match self.ledger.commit(store(commit, &item)?).await {
-                Ok(_) => {
-                    self.tell(&item);
-                    return Ok(item);
-                }
-                Err(CommitError::Conflict { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
     /// Lets an item expire if its time is over. `None` when it is not, or when somebody else was faster.
     pub(crate) async fn expire(&self, read: &Read) -> Result<Option<Item>, InboxError> {
         let now_ms = self.clock.now_ms();
@@ -107,12 +77,7 @@ impl Inbox {
 fn expired(item: &Item, now_ms: u64) -> Item {
     let mut item = item.clone();
     match std::mem::replace(&mut item.on_expiry, OnExpiry::Reject) {
-        OnExpiry::Reject => {
-            item.state = State::Expired {
-                at_ms: now_ms,
-                withdrawn: None,
-            }
-        }
+        OnExpiry::Reject => item.state = State::Expired { at_ms: now_ms },
         OnExpiry::Escalate { to_role } => {
             let time = item
                 .due_at_ms
@@ -149,10 +114,7 @@ mod tests {
         );
         assert_eq!(second.on_expiry, OnExpiry::Reject);
         let third = expired(&second, 3_600);
-        let expired = State::Expired {
-            at_ms: 3_600,
-            withdrawn: None,
-        };
+        let expired = State::Expired { at_ms: 3_600 };
         assert_eq!(third.state, expired);
         assert_eq!(third.escalations.len(), 1);
     }

@@ -128,9 +128,6 @@ pub enum State {
     Expired {
         /// When its time was over.
         at_ms: u64,
-        /// Why it needs no answer any more, where whoever asked has withdrawn it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        withdrawn: Option<String>,
     },
     /// Whoever asked does not need an answer any more; it is off.
     Withdrawn {
@@ -300,10 +297,6 @@ impl Item {
     pub fn closing(&self) -> String {
         match &self.state {
             State::Open => "it is open".to_owned(),
-            State::Expired {
-                withdrawn: Some(why),
-                ..
-            } => format!("it was withdrawn: {why}"),
             State::Expired { .. } => "nobody answered in time, so it was rejected".to_owned(),
             State::Withdrawn { why, .. } => format!("it was withdrawn: {why}"),
             State::Decided(Decision {

@@ -1,7 +1,7 @@
-//! Taking a question back, within a commit of the caller's own: whoever does not need the answer any more says so in the
-//! transaction in which that came about. Nothing here can approve.
+//! Taking a question back, by itself or within a commit of the caller's own: whoever does not need the answer any more
+//! says so in the transaction in which that came about. Nothing here can approve.
 
-use polity_ledger::Commit;
+use polity_ledger::{Commit, CommitError};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -66,6 +66,24 @@ impl Inbox {
             open: bytes,
             item,
         }))
+    }
+
+    /// Takes a question back by itself; true where it was still open. What was decided stays decided.
+    ///
+    /// # Errors
+    /// The ledger failed.
+    pub async fn withdraw(&self, id: Uuid, why: &str) -> Result<bool, InboxError> {
+        while let Some(withdrawal) = self.withdrawing(id, why)? {
+            match self.ledger.commit(withdrawal.add_to(Commit::new())).await {
+                Ok(_) => {
+                    self.announce_withdrawal(&withdrawal);
+                    return Ok(true);
+                }
+                Err(CommitError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(false)
     }
 
     /// Tells listeners of a question that was taken back with a commit of the caller's.

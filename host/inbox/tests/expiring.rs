@@ -19,7 +19,7 @@ async fn what_is_due_is_rejected_and_cannot_be_accepted_late() {
         .await
         .unwrap_err();
     assert!(
-        matches!(&error, DecideError::Closed(item) if item.state == State::Expired { at_ms: START + HOUR, withdrawn: None }),
+        matches!(&error, DecideError::Closed(item) if item.state == State::Expired { at_ms: START + HOUR }),
         "{error}"
     );
     let changed = house.inbox.expire_due().await.unwrap();

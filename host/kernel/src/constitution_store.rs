@@ -37,7 +37,7 @@ fn overlay(constitution: &Constitution, folder: &Path) -> Result<Overlay, Proble
             .0
             .into_iter()
             .map(|problem| Problem {
-                code: "models",
+                code: "models".to_owned(),
                 file: MODELS.to_owned(),
                 line: 0,
                 column: 0,

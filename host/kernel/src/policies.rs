@@ -69,7 +69,7 @@ fn problem_of(binding: &Binding, line: &str) -> Problem {
         ),
     };
     Problem {
-        code: UNREADABLE,
+        code: UNREADABLE.to_owned(),
         file,
         line,
         column,

@@ -35,7 +35,7 @@ pub(crate) fn documents_of(
     let refused: Vec<Problem> = unusable
         .into_iter()
         .map(|unusable| Problem {
-            code: "unusable",
+            code: "unusable".to_owned(),
             file: unusable.path,
             line: 0,
             column: 0,

@@ -33,7 +33,7 @@ impl Kernel {
         let _visit = self.enter()?;
         let _alone = self.inner.amending.lock().await;
         let known = self.open_amendment(name)?;
-        let view = self.view(known.amendment)?;
+        let view = self.view_amendment(known.amendment)?;
         may_merge(actor, &view)?;
         let mut amendment = view.amendment.clone();
         let Some(round) = amendment.current().cloned() else {
@@ -67,7 +67,7 @@ impl Kernel {
             json!({ "ending": ending, "proposal": proposal, "votes": view.votes, "tally": view.tally }),
         ));
         self.inner.ledger.commit(commit).await?;
-        Ok(self.view(amendment)?)
+        Ok(self.view_amendment(amendment)?)
     }
 
     /// Proposes to take a merged amendment back: a branch that undoes it, and the vote on that.

@@ -93,7 +93,7 @@ impl Kernel {
                 .current()
                 .is_some_and(|round| round.proposal == proposal)
         {
-            return Ok(self.view(known.amendment.clone())?);
+            return Ok(self.view_amendment(known.amendment.clone())?);
         }
         let comparison = self
             .compare_with(&self.constitution(), &constitution)
@@ -109,7 +109,7 @@ impl Kernel {
         let amendment = self
             .open_vote(amendment, known.as_ref(), &constitution, &comparison)
             .await?;
-        Ok(self.view(amendment)?)
+        Ok(self.view_amendment(amendment)?)
     }
 
     /// The branch, merged with what is in force in a tree of its own; nothing in the repository changes.

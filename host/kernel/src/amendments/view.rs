@@ -62,7 +62,7 @@ impl Kernel {
     /// # Errors
     /// There is none of this name, or the ledger does not read.
     pub fn amendment(&self, name: &str) -> Result<AmendmentView, AmendmentError> {
-        Ok(self.view(self.known_amendment(name)?.amendment)?)
+        Ok(self.view_amendment(self.known_amendment(name)?.amendment)?)
     }
 
     /// All amendments, the newest first.
@@ -74,12 +74,12 @@ impl Kernel {
         all.sort_by_key(|amendment| std::cmp::Reverse(amendment.opened_at_ms));
         let views: Result<_, ReadError> = all
             .into_iter()
-            .map(|amendment| self.view(amendment))
+            .map(|amendment| self.view_amendment(amendment))
             .collect();
         Ok(views?)
     }
 
-    pub(super) fn view(&self, amendment: Amendment) -> Result<AmendmentView, ReadError> {
+    pub(super) fn view_amendment(&self, amendment: Amendment) -> Result<AmendmentView, ReadError> {
         let now_ms = self.inner.clock.now_ms();
         let mut votes = Vec::new();
         let mut tally = Tally::default();

@@ -85,7 +85,7 @@ impl Kernel {
         let commit = put(Commit::new(), &amendment, Some(&known.bytes))?
             .event(amendment.event("amendment.commented", json!(comment)));
         self.inner.ledger.commit(commit).await?;
-        Ok(self.view(amendment)?)
+        Ok(self.view_amendment(amendment)?)
     }
 
     /// Closes an amendment that nobody wants any more.
@@ -133,7 +133,7 @@ impl Kernel {
                 Ok(_) => {
                     open.iter()
                         .for_each(|item| self.inner.inbox.announce_withdrawal(item));
-                    return Ok(self.view(amendment)?);
+                    return Ok(self.view_amendment(amendment)?);
                 }
                 Err(CommitError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -151,7 +151,7 @@ impl Kernel {
             return;
         };
         let _alone = self.inner.amending.lock().await;
-        if let Err(error) = self.settle(name).await {
+        if let Err(error) = self.settle_vote(name).await {
             tracing::error!(%error, amendment = name, "what a vote has settled could not be noted");
         }
     }
@@ -169,11 +169,11 @@ impl Kernel {
         }
     }
 
-    async fn settle(&self, name: &str) -> Result<(), AmendmentError> {
+    async fn settle_vote(&self, name: &str) -> Result<(), AmendmentError> {
         let Some(known) = self.find_amendment(name)? else {
             return Ok(());
         };
-        let view = self.view(known.amendment)?;
+        let view = self.view_amendment(known.amendment)?;
         let (kind, why) = match view.state {
             AmendmentState::Accepted => ("amendment.accepted", "enough people have agreed"),
             AmendmentState::Rejected => ("amendment.rejected", "too many people have not agreed"),

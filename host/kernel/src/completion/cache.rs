@@ -110,7 +110,7 @@ impl Piece {
 
 impl Kernel {
     /// Where the answer to a request is looked for and kept; none where nobody allows it.
-    pub(super) fn keep(
+    pub(super) fn keep_answer(
         &self,
         actor: &Actor,
         request: &CompletionRequest,

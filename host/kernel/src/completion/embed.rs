@@ -92,7 +92,7 @@ impl Kernel {
             embeddings: true,
             ..CompletionRequest::new(model, messages.collect())
         };
-        let ready = match self.prepare(actor, request, false, None).await? {
+        let ready = match self.prepare_completion(actor, request, false, None).await? {
             Prepared::Ready(ready) => *ready,
             Prepared::Cached(_) => {
                 return Err(CompleteError::Invalid("vectors are not kept".to_owned()));

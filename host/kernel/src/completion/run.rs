@@ -98,7 +98,10 @@ impl Kernel {
         stream: bool,
         accepted: Option<Uuid>,
     ) -> Result<Answer, CompleteError> {
-        let ready = match self.prepare(actor, request, stream, accepted).await? {
+        let ready = match self
+            .prepare_completion(actor, request, stream, accepted)
+            .await?
+        {
             Prepared::Ready(ready) => *ready,
             Prepared::Cached(completed) if stream => {
                 return Ok(Answer::Stream(AnswerStream::given(*completed)));
@@ -147,7 +150,7 @@ impl Kernel {
     }
 
     /// Has a request judged, finds who answers it, and sets aside what that may cost.
-    pub(super) async fn prepare(
+    pub(super) async fn prepare_completion(
         &self,
         actor: &Actor,
         request: CompletionRequest,
@@ -238,7 +241,7 @@ impl Kernel {
 
         let why: Option<Arc<str>> = chosen.why().map(Arc::from);
         let Chosen { model, others, .. } = chosen;
-        let keep = self.keep(actor, &request, &model, &book.law);
+        let keep = self.keep_answer(actor, &request, &model, &book.law);
         if let Some(keep) = &keep
             && let Some(completed) = self.recall(keep, id, &model, why.clone())
         {

@@ -151,7 +151,7 @@ pub(super) fn answer(
 fn of_item(life: Uuid, item: &Item) -> Option<Answered> {
     match &item.state {
         ItemState::Open => None,
-        ItemState::Expired { .. } => Some(Answered {
+        ItemState::Expired { .. } | ItemState::Withdrawn { .. } => Some(Answered {
             id: life,
             approved: false,
             by: item.role.clone(),

@@ -199,7 +199,7 @@ impl Kernel {
         };
         Ok(match (&item.state, call) {
             (State::Open, _) => None,
-            (State::Expired { .. }, _) => Some(Err(unanswered(item))),
+            (State::Expired { .. } | State::Withdrawn { .. }, _) => Some(Err(unanswered(item))),
             (State::Decided(_), Call::HumanTask(_)) => Some(done(item)),
             (State::Decided(_), _) => Some(Ok(verdict(item))),
         })

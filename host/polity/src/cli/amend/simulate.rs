@@ -121,7 +121,7 @@ fn cases(pair: &Pair) -> Result<Vec<Value>, Report> {
                 .iter()
                 .find(|was| was.file == case.file && was.line == case.line);
             json!({
-                "table": case.table, "name": case.name, "file": case.file, "line": case.line,
+                "protocol": case.protocol, "name": case.name, "file": case.file, "line": case.line,
                 "expected": case.expected, "before": was.map(|was| &was.found), "after": case.found,
                 "passes": case.passed, "passed": was.map(|was| was.passed),
             })
