@@ -500,3 +500,42 @@ async fn a_host_that_is_killed_in_the_middle_of_a_council_has_every_member_on_re
     let verified = host.json(host.post("/api/ledger/verify")).await;
     assert_eq!(verified["ok"], true, "{verified}");
 }
+
+#[tokio::test]
+async fn a_caller_in_a_hurry_gets_the_faster_of_two_where_the_first_is_slower_than_ever() {
+    let gate = polity_tests::Gate::new();
+    let held = gate.clone();
+    let upstream = provider(move |model, call, _| match (model, call) {
+        ("small", 25..) => stream().pass(&held),
+        _ => says(&format!("From {model}")),
+    })
+    .await;
+    let models =
+        json!({"models": {"small": {"quality": {"*": 0.9}}, "large": {"quality": {"*": 0.5}}}});
+    let host = company(&upstream, models).await;
+    for _ in 0..25 {
+        let answer = ask(&host, json!({"model": "auto"})).await;
+        assert_eq!(answer.headers()["x-polity-model"], "small");
+    }
+    let hurried = json!({"model": "auto", "polity": {"deadline_ms": 50_000}});
+    let response = ask(&host, hurried).await;
+    assert_eq!(response.status(), 200, "{}", host.log());
+    assert_eq!(response.headers()["x-polity-model"], "large");
+    assert_eq!(
+        response.headers()["x-polity-why"],
+        "openai/small was slow, so openai/large was asked as well and was faster"
+    );
+    let decision = response.headers()["x-polity-decision-id"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    // The slow one is not waited for any more.
+    upstream.abandoned(1).await;
+    let read = host.read(&format!("/api/decisions/{decision}")).await;
+    let attempts = read["completion"]["attempts"].as_array().unwrap();
+    assert_eq!(attempts.len(), 2, "{attempts:?}");
+    assert!(
+        attempts.iter().any(|attempt| attempt["role"] == "hedge"),
+        "{attempts:?}"
+    );
+}

@@ -20,6 +20,12 @@ const MAX_KINDS: usize = 64;
 /// What kinds beyond the limit are counted as.
 const OTHER: &str = "other";
 
+/// Answers of a model from which on it is known how long they take.
+const LEAST_ANSWERS: u64 = 20;
+
+/// No model is taken to be faster: what is saved below that is not worth a second one.
+const LEAST_USUAL_MS: u64 = 250;
+
 /// Counts since the start, and how things stand.
 #[derive(Clone, Debug, Serialize)]
 pub struct Counters {
@@ -151,6 +157,14 @@ impl Counting {
         count.output_tokens += record.output_tokens;
         count.cached_tokens += record.cached_tokens;
         count.cost_micro = count.cost_micro.saturating_add(record.cost_micro);
+    }
+
+    /// The time within which nearly all answers of a model came; none where too few have come to say.
+    pub(crate) fn usual_ms(&self, plugin: &Arc<str>, model: &Arc<str>) -> Option<u64> {
+        let key = (model.clone(), plugin.clone(), CompletionStatus::Answered);
+        let counts = self.0.lock();
+        let took = &counts.completions.get(&key)?.took;
+        (took.count >= LEAST_ANSWERS).then(|| took.within(95).div_ceil(1000).max(LEAST_USUAL_MS))
     }
 
     pub(crate) fn unknown_model(&self) {

@@ -43,6 +43,13 @@ impl Histogram {
         }
     }
 
+    /// The bound in microseconds within which so many of a hundred observations lie; the last one where it is none.
+    pub(crate) fn within(&self, percent: u64) -> u64 {
+        let wanted = self.count.saturating_mul(percent).div_ceil(100);
+        let found = self.cumulative().find(|(_, count)| *count >= wanted);
+        found.map_or(BOUNDS_US[BOUNDS_US.len() - 1], |(bound, _)| bound)
+    }
+
     /// Each upper bound in microseconds with the number of observations up to it, as Prometheus counts them.
     pub fn cumulative(&self) -> impl Iterator<Item = (u64, u64)> {
         BOUNDS_US
@@ -70,5 +77,7 @@ mod tests {
         assert_eq!(counts[2], (1_000, 2));
         assert_eq!(counts[17], (120_000_000, 2));
         assert_eq!((times.count, times.sum_us), (3, 1_000_001_099));
+        assert_eq!([times.within(30), times.within(60)], [250, 1_000]);
+        assert_eq!(times.within(100), 120_000_000);
     }
 }

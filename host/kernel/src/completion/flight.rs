@@ -19,6 +19,7 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::price;
+use super::race::Lap;
 use crate::models::ModelEntry;
 
 /// The longest that a caller waits for a model to be ready again while nobody is being asked. Callers have retries of
@@ -34,6 +35,10 @@ pub(super) struct Flight {
     gates: Gate,
     dispatch: Dispatch,
     attempt: Option<AttemptId>,
+    /// Which seat each attempt was made at, where several may be made at once.
+    seats_of: Vec<(AttemptId, usize)>,
+    /// Whether a second model may be asked at the same time.
+    may_hedge: bool,
     /// What the attempt was given to write on.
     continuation: Option<Continuation>,
     /// Whether what goes out is no longer what the first attempt sent, so that the seam has to be minded.
@@ -56,6 +61,9 @@ pub(super) struct Plan {
     pub(super) max_cost_micro: Option<u64>,
     /// Whether the answer is text that another model could write on with; a JSON document rarely survives that.
     pub(super) is_prose: bool,
+    /// Whether the caller names a deadline, so that a second model may be asked where the first is slow. Then it is said
+    /// of each seat within which time nearly all its answers came.
+    pub(super) usual_ms: Option<Vec<Option<u64>>>,
     pub(super) now_ms: u64,
     pub(super) left: Option<Duration>,
 }
@@ -109,7 +117,7 @@ impl Gates for Gate {
     }
 
     fn allow_hedge(&self) -> bool {
-        false
+        self.house.allow_hedge()
     }
 }
 
@@ -118,7 +126,9 @@ impl Flight {
         let candidates: Vec<Candidate> = plan
             .seats
             .iter()
-            .map(|seat| Candidate {
+            .enumerate()
+            .map(|(at, seat)| Candidate {
+                p95_ms: plan.usual_ms.as_ref().and_then(|usual| *usual.get(at)?),
                 local: seat.info.local,
                 estimate_micro: price::estimate(
                     &seat.info,
@@ -138,6 +148,7 @@ impl Flight {
             prompt_tokens: price::guess_tokens(plan.prompt_bytes as u64),
             max_output_tokens: plan.max_output_tokens.unwrap_or_default().into(),
             max_cost_micro: plan.max_cost_micro,
+            latency_critical: plan.usual_ms.is_some(),
             // Whoever names a model wants its words and no other's: what breaks off there is told as broken.
             may_continue: plan.stream && plan.is_prose && plan.seats.len() > 1,
             ..RequestFacts::new(plan.id)
@@ -150,6 +161,7 @@ impl Flight {
             stall_ms: u64::MAX,
             ..DispatchPolicy::default()
         };
+        let may_hedge = plan.usual_ms.is_some() && !plan.stream && plan.seats.len() > 1;
         let mut verdicts = vec![None; plan.seats.len()];
         // The first is the one that the rules were told of.
         if let Some(first) = verdicts.first_mut() {
@@ -170,6 +182,8 @@ impl Flight {
             ),
             seats: plan.seats,
             attempt: None,
+            seats_of: Vec::new(),
+            may_hedge,
             continuation: None,
             is_continued: false,
             tail: None,
@@ -198,6 +212,62 @@ impl Flight {
             .collect()
     }
 
+    /// Seats that the rules have not been asked about.
+    pub(super) fn all_unjudged(&self) -> Vec<(usize, Arc<ModelEntry>)> {
+        let unjudged = self.seats.iter().enumerate();
+        unjudged
+            .filter(|(at, _)| self.gates.verdicts[*at].is_none())
+            .map(|(at, seat)| (at, seat.clone()))
+            .collect()
+    }
+
+    /// Whether a second model may be asked at the same time.
+    pub(super) fn may_hedge(&self) -> bool {
+        self.may_hedge
+    }
+
+    /// The call that is under way.
+    pub(super) fn attempt(&self) -> Option<AttemptId> {
+        self.attempt
+    }
+
+    /// Whether there is an answer, or a failure that nobody can do better than.
+    pub(super) fn is_over(&self) -> bool {
+        self.dispatch.ending().is_some()
+    }
+
+    /// What happens next while calls are under way.
+    pub(super) fn lap(&mut self) -> Lap {
+        let now_ms = self.now_ms();
+        match self.dispatch.next(now_ms, &self.gates) {
+            Step::Start(start) | Step::Hedge(start) => {
+                self.seats_of.push((start.attempt, start.candidate));
+                Lap::Begin(start.attempt, self.seats[start.candidate].clone())
+            }
+            Step::WaitUntil(at)
+                if self.dispatch.in_progress() == 0 && at.saturating_sub(now_ms) > MAX_PAUSE_MS =>
+            {
+                Lap::Over
+            }
+            Step::WaitUntil(at) => {
+                Lap::Wait(Duration::from_millis(at.saturating_sub(now_ms).max(1)))
+            }
+            Step::Stop { attempt, .. } => Lap::Stop(attempt),
+            Step::Finished(_) | Step::Broken(_) | Step::GiveUp(_) => Lap::Over,
+        }
+    }
+
+    /// The model that an attempt was made at.
+    pub(super) fn seat_of(&self, attempt: AttemptId) -> Option<&Arc<ModelEntry>> {
+        let found = self.seats_of.iter().find(|(known, _)| *known == attempt);
+        self.seats.get(found?.1)
+    }
+
+    /// What comes next is about this call.
+    pub(super) fn attend(&mut self, attempt: AttemptId) {
+        self.attempt = Some(attempt);
+    }
+
     pub(super) fn judge(&mut self, seat: usize, verdict: Result<(), String>) {
         self.gates.verdicts[seat] = Some(verdict);
     }
@@ -214,6 +284,9 @@ impl Flight {
             match self.dispatch.next(now_ms, &self.gates) {
                 Step::Start(start) | Step::Hedge(start) => {
                     self.attempt = Some(start.attempt);
+                    if self.may_hedge {
+                        self.seats_of.push((start.attempt, start.candidate));
+                    }
                     self.is_continued |= start.continuation.is_some();
                     self.continuation = start.continuation;
                     let patience = start.timeout_at_ms.saturating_sub(now_ms);

@@ -15,6 +15,7 @@ mod message;
 mod others;
 mod outcome;
 mod price;
+mod race;
 mod request;
 mod run;
 mod running;

@@ -29,6 +29,17 @@ impl Others<'_> {
         }
     }
 
+    /// Looks at every seat, whether or not it has to be looked at by now.
+    pub(super) async fn judge_all(&self, running: &mut Running) {
+        for (seat, model) in running.all_unjudged() {
+            let verdict = match self.may_answer(running, seat, &model).await {
+                Ok(()) => running.raise(seat),
+                objection => objection,
+            };
+            running.judge(seat, verdict);
+        }
+    }
+
     async fn may_answer(
         &self,
         running: &Running,

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::flight::{Flight, Next, Plan};
 use super::others::Others;
+use super::race::race;
 use super::running::{Dispatched, Running, micros};
 use super::{
     Answer, AnswerStream, CompleteError, Completed, CompletionRecord, CompletionRequest,
@@ -136,13 +137,20 @@ impl Kernel {
                     return running.end(called).await.map(Answer::Whole);
                 }
             };
-            wire.model.clone_from(&model.info.id);
-            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-            let call = model
-                .adapter
-                .complete(&wire, Reply::Collect(Vec::new()), left);
-            let called = within(patience, call).await;
-            if running.landed(&called) {
+            let (called, is_over) = if running.may_hedge() {
+                let called = race(&mut running, &others, &wire, model, deadline).await;
+                (called, running.is_over())
+            } else {
+                wire.model.clone_from(&model.info.id);
+                let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+                let call = model
+                    .adapter
+                    .complete(&wire, Reply::Collect(Vec::new()), left);
+                let called = within(patience, call).await;
+                let is_over = running.landed(&called);
+                (called, is_over)
+            };
+            if is_over {
                 return running.end(called).await.map(Answer::Whole);
             }
             last = Some(called);
@@ -290,7 +298,18 @@ impl Kernel {
             true => String::new(),
             false => request.input(stream),
         };
+        let is_urgent = request
+            .wants
+            .as_ref()
+            .is_some_and(|wants| wants.deadline_ms.is_some());
+        let usual_ms = (is_urgent && !others.is_empty()).then(|| {
+            let seats = std::iter::once(&model).chain(&others);
+            seats
+                .map(|seat| inner.counting.usual_ms(&seat.plugin, seat.id()))
+                .collect()
+        });
         let flight = Flight::new(Plan {
+            usual_ms,
             id,
             house: inner.houses.current(&inner.runtime),
             seats: std::iter::once(model.clone()).chain(others).collect(),
@@ -312,6 +331,7 @@ impl Kernel {
             why,
             flight,
             wasted_micro: 0,
+            first_micro: estimate,
             continued_by: Vec::new(),
             keep,
             reservation,

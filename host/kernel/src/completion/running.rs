@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use polity_constitution::CompletionRecords;
-use polity_dispatch::Continuation;
+use polity_dispatch::{AttemptId, Continuation};
 use polity_ledger::{Commit, CommitError, Event};
 use polity_runtime::Delta;
 use polity_runtime::failure::CallError;
@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::cache::Keep;
 use super::flight::{Flight, Next};
 use super::price::{self, Tokens, guess_tokens};
+use super::race::Lap;
 use super::telemetry;
 use super::{About, CompleteError, Completed, CompletionRecord, CompletionStatus, Failure};
 use crate::Kernel;
@@ -37,6 +38,8 @@ pub(super) struct Dispatched {
     pub(super) flight: Flight,
     /// Spent on answers that nobody got.
     pub(super) wasted_micro: u64,
+    /// What the first model's answer may cost.
+    pub(super) first_micro: u64,
     /// Models that wrote on where another broke off.
     pub(super) continued_by: Vec<Arc<str>>,
     /// Where the answer is kept, if it is.
@@ -171,6 +174,80 @@ impl Running {
         self.open.as_ref().map(|open| open.model.id().clone())
     }
 
+    /// Whether a second model may be asked where the first is slow.
+    pub(super) fn may_hedge(&self) -> bool {
+        self.open
+            .as_ref()
+            .is_some_and(|open| open.flight.may_hedge())
+    }
+
+    pub(super) fn attempt(&self) -> Option<AttemptId> {
+        self.open.as_ref()?.flight.attempt()
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.open.as_ref().is_none_or(|open| open.flight.is_over())
+    }
+
+    pub(super) fn all_unjudged(&self) -> Vec<(usize, Arc<ModelEntry>)> {
+        let open = self.open.as_ref();
+        open.map_or_else(Vec::new, |open| open.flight.all_unjudged())
+    }
+
+    /// What happens next while calls are under way. Whoever is no longer waited for has read the prompt, and charges for
+    /// it.
+    pub(super) fn lap(&mut self) -> Lap {
+        let Some(open) = &mut self.open else {
+            return Lap::Over;
+        };
+        let lap = open.flight.lap();
+        match &lap {
+            Lap::Stop(attempt) => {
+                if let Some(model) = open.flight.seat_of(*attempt) {
+                    let read = Tokens {
+                        input: guess_tokens(open.prompt_bytes as u64),
+                        output: 0,
+                        cached: 0,
+                    };
+                    let cost = price::cost(&model.info, read);
+                    open.wasted_micro = open.wasted_micro.saturating_add(cost);
+                }
+            }
+            Lap::Begin(..) | Lap::Wait(_) | Lap::Over => {}
+        }
+        lap
+    }
+
+    /// Takes note of how one of several calls ended, and says whether nobody else is to be asked or waited for.
+    pub(super) fn finished(
+        &mut self,
+        attempt: AttemptId,
+        model: &Arc<ModelEntry>,
+        returned: &Result<Completion, CallError>,
+    ) -> bool {
+        if let Some(open) = &mut self.open {
+            open.flight.attend(attempt);
+        }
+        let is_over = self.landed(returned);
+        if let Some(open) = &mut self.open
+            && is_over
+            && !Arc::ptr_eq(model, &open.model)
+        {
+            open.why = Some(
+                format!(
+                    "{} was slow, so {} was asked as well and was faster",
+                    open.model.key, model.key
+                )
+                .into(),
+            );
+            open.model = model.clone();
+            open.completion.seat(model);
+        }
+        // Whoever is still at work is so for nobody.
+        while is_over && matches!(self.lap(), Lap::Stop(_)) {}
+        is_over
+    }
+
     pub(super) fn unjudged(&self) -> Vec<(usize, Arc<ModelEntry>)> {
         let open = self.open.as_ref();
         open.map_or_else(Vec::new, |open| open.flight.unjudged())
@@ -187,7 +264,14 @@ impl Running {
         let Some(open) = &mut self.open else {
             return Ok(());
         };
-        let micro = micro.saturating_add(open.wasted_micro);
+        // What is being asked already may be charged for, too.
+        let at_once = match open.flight.may_hedge() && open.flight.is_calling() {
+            true => open.first_micro,
+            false => 0,
+        };
+        let micro = micro
+            .saturating_add(open.wasted_micro)
+            .saturating_add(at_once);
         let inner = &*open.kernel.inner;
         let law = inner.books.law();
         match inner

@@ -66,7 +66,7 @@ pub(super) async fn run(args: &SimulateArgs, context: &Context) -> Result<Exit, 
             writeln!(
                 out,
                 "  {}: {}: {} -> {}, expected {}",
-                text("table"),
+                text("protocol"),
                 text("name"),
                 text("before"),
                 text("after"),
