@@ -41,17 +41,16 @@ impl Policies {
             return Err(wrong.join("\n"));
         }
         let entrypoint: Arc<str> = config.entrypoint().into();
-        let compiled = engine
-            .compile_with_entrypoint(&entrypoint)
-            .map_err(|error| placed(&error.to_string(), &first.file))?;
-        let policies = Self { compiled };
         // A rule that nobody wrote would answer nothing for ever.
-        match policies.eval("{}".to_owned()) {
-            Err(why) if why.contains("not a valid rule path") => {
-                Err(format!("{}:1:1: there is no rule {entrypoint}", first.file))
-            }
-            _ => Ok(policies),
-        }
+        engine
+            .compile_with_entrypoint(&entrypoint)
+            .map(|compiled| Self { compiled })
+            .map_err(|error| match error.to_string() {
+                why if why.contains("not a valid rule path") => {
+                    format!("{}:1:1: there is no rule {entrypoint}", first.file)
+                }
+                why => placed(&why, &first.file),
+            })
     }
 
     /// What the policies answer to an action; undefined where no rule holds.
