@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::commit::{Commit, CommitError, Receipt};
 use crate::event::StoredEvent;
+use crate::row::Encoder;
 use crate::store::{Batch, Expect, Fence, Store, StoreError, Table, Write};
 use crate::{Hash, layout};
 
@@ -75,6 +76,7 @@ impl Group {
     pub(crate) fn add(
         &mut self,
         store: &dyn Store,
+        encoder: &mut Encoder,
         draft: Draft,
     ) -> Result<Result<Receipt, CommitError>, StoreError> {
         let Draft {
@@ -113,7 +115,7 @@ impl Group {
                 Write {
                     table: Table::Events,
                     key: layout::event_key(seq),
-                    value: Some(layout::event_row(&stored.hash, &body)),
+                    value: Some(encoder.encode(&stored.kind, seq, &stored.hash, &body)),
                 },
                 index(Table::Subjects, &stored.subject),
                 index(Table::Kinds, &stored.kind),

@@ -2,7 +2,7 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | events | seq, 8 bytes big-endian | hash (32 bytes), then the hashed text |
+//! | events | seq, 8 bytes big-endian | see [`crate::row`] |
 //! | subjects | subject, zero byte, seq | nothing |
 //! | kinds | kind, zero byte, seq | nothing |
 //! | state | the caller's key | the caller's bytes |
@@ -13,20 +13,12 @@ use crate::Hash;
 
 pub(crate) const HEAD: &[u8] = b"head";
 pub(crate) const FORMAT: &[u8] = b"format";
-pub(crate) const FORMAT_NOW: &[u8] = b"1";
+pub(crate) const FORMAT_NOW: &[u8] = b"2";
+/// Has every event in full, which this version reads too.
+pub(crate) const FORMAT_BEFORE: &[u8] = b"1";
 
 pub(crate) fn event_key(seq: u64) -> Vec<u8> {
     seq.to_be_bytes().to_vec()
-}
-
-pub(crate) fn event_row(hash: &Hash, body: &str) -> Vec<u8> {
-    [hash.as_bytes(), body.as_bytes()].concat()
-}
-
-/// The hash and the hashed text, `None` if the row is too short to hold both.
-pub(crate) fn split_event_row(row: &[u8]) -> Option<(Hash, &[u8])> {
-    row.split_first_chunk::<32>()
-        .map(|(hash, body)| (Hash::from(*hash), body))
 }
 
 /// Subjects and kinds have no zero byte, so no name is a prefix of another's rows.
@@ -69,18 +61,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rows_read_back_as_written(name in "[^\0]{1,40}", seq: u64, bytes: [u8; 32], body in ".*") {
+        fn rows_read_back_as_written(name in "[^\0]{1,40}", seq: u64, bytes: [u8; 32]) {
             let hash = Hash::from(bytes);
-            let (index, event) = (index_key(&name, seq), event_row(&hash, &body));
+            let index = index_key(&name, seq);
             prop_assert_eq!(split_index_key(&index), Some((name.as_str(), seq)));
             prop_assert_eq!(split_head_row(&head_row(seq, &hash)), Some((seq, hash)));
-            prop_assert_eq!(split_event_row(&event), Some((hash, body.as_bytes())));
             prop_assert_eq!(seq_of_event_key(&event_key(seq)), Some(seq));
         }
 
         #[test]
         fn arbitrary_rows_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
-            let _ = (split_index_key(&bytes), split_head_row(&bytes), split_event_row(&bytes), seq_of_event_key(&bytes));
+            let _ = (split_index_key(&bytes), split_head_row(&bytes), seq_of_event_key(&bytes));
         }
 
         #[test]

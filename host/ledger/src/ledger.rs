@@ -15,6 +15,7 @@ use crate::chain::{Draft, Head};
 use crate::commit::{Commit, CommitError, Receipt};
 use crate::event::StoredEvent;
 use crate::queue::{Pending, Queue, Waiter};
+use crate::row::{Decoder, Encoder, RowError};
 use crate::store::{
     Appended, Batch, Expect, MemoryStore, Row, SledStore, Span, Store, StoreError, Table,
     Write as Put,
@@ -147,6 +148,7 @@ impl Ledger {
                 store: store.clone(),
                 fence: lease.fence,
                 head,
+                encoder: Encoder::default(),
                 queue: queue.clone(),
                 publish: publish.clone(),
                 counters: counters.clone(),
@@ -306,8 +308,9 @@ impl Ledger {
     /// # Errors
     /// The store failed, or the event does not read.
     pub fn event(&self, seq: u64) -> Result<Option<StoredEvent>, ReadError> {
-        match self.settled().get(Table::Events, &layout::event_key(seq))? {
-            Some(row) => decode(seq, &row).map(Some),
+        let store = self.settled();
+        match store.get(Table::Events, &layout::event_key(seq))? {
+            Some(row) => decode(&mut Decoder::new(store), seq, &row).map(Some),
             None => Ok(None),
         }
     }
@@ -318,11 +321,8 @@ impl Ledger {
     /// The store failed, or an event does not read.
     pub fn events(&self, after_seq: u64, limit: usize) -> Result<Vec<StoredEvent>, ReadError> {
         let span = Span::all().after(layout::event_key(after_seq));
-        self.settled()
-            .scan(Table::Events, &span, limit)?
-            .into_iter()
-            .map(decode_row)
-            .collect()
+        let store = self.settled();
+        decode_all(store, store.scan(Table::Events, &span, limit)?.into_iter())
     }
 
     /// The newest `limit` events, oldest first.
@@ -330,10 +330,9 @@ impl Ledger {
     /// # Errors
     /// The store failed, or an event does not read.
     pub fn last(&self, limit: usize) -> Result<Vec<StoredEvent>, ReadError> {
-        let rows = self
-            .settled()
-            .scan(Table::Events, &Span::all().newest_first(), limit)?;
-        rows.into_iter().rev().map(decode_row).collect()
+        let store = self.settled();
+        let rows = store.scan(Table::Events, &Span::all().newest_first(), limit)?;
+        decode_all(store, rows.into_iter().rev())
     }
 
     /// At most `limit` events of one subject behind `after_seq`, in order.
@@ -454,6 +453,7 @@ impl Ledger {
             seq,
             reason: reason.to_owned(),
         };
+        let mut decoder = Decoder::new(self.shared.store.as_ref());
         let fetch = |(key, _): Row| {
             let (_, seq) = layout::split_index_key(&key)
                 .ok_or_else(|| broken(0, "an index row is malformed"))?;
@@ -462,6 +462,7 @@ impl Ledger {
                 .store
                 .get(Table::Events, &layout::event_key(seq))?;
             decode(
+                &mut decoder,
                 seq,
                 &row.ok_or_else(|| broken(seq, "it is in an index but not in the chain"))?,
             )
@@ -499,42 +500,56 @@ impl Drop for Shared {
     }
 }
 
+/// Leaves the present format in the store, whether it is new or of the format before.
 fn check_format(store: &dyn Store) -> Result<(), OpenError> {
-    match store.get(Table::Meta, layout::FORMAT)? {
-        Some(found) if found == layout::FORMAT_NOW => Ok(()),
-        Some(found) => Err(OpenError::Format {
-            found: String::from_utf8_lossy(&found).into_owned(),
-        }),
-        None => {
-            let (table, key) = (Table::Meta, layout::FORMAT.to_vec());
-            let batch = Batch {
-                fence: None,
-                expect: vec![Expect {
-                    table,
-                    key: key.clone(),
-                    value: None,
-                }],
-                writes: vec![Put {
-                    table,
-                    key,
-                    value: Some(layout::FORMAT_NOW.to_vec()),
-                }],
-            };
-            match store.append(batch)? {
-                Appended::Done => Ok(()),
-                Appended::Fenced | Appended::Changed(_) => check_format(store),
-            }
+    let found = store.get(Table::Meta, layout::FORMAT)?;
+    match &found {
+        Some(found) if found == layout::FORMAT_NOW => return Ok(()),
+        Some(found) if found == layout::FORMAT_BEFORE => {}
+        Some(found) => {
+            return Err(OpenError::Format {
+                found: String::from_utf8_lossy(found).into_owned(),
+            });
         }
+        None => {}
+    }
+    let (table, key) = (Table::Meta, layout::FORMAT.to_vec());
+    let batch = Batch {
+        fence: None,
+        expect: vec![Expect {
+            table,
+            key: key.clone(),
+            value: found,
+        }],
+        writes: vec![Put {
+            table,
+            key,
+            value: Some(layout::FORMAT_NOW.to_vec()),
+        }],
+    };
+    match store.append(batch)? {
+        Appended::Done => Ok(()),
+        Appended::Fenced | Appended::Changed(_) => check_format(store),
     }
 }
 
-fn decode_row((key, row): Row) -> Result<StoredEvent, ReadError> {
-    decode(layout::seq_of_event_key(&key).unwrap_or(0), &row)
+fn decode_all(
+    store: &dyn Store,
+    rows: impl Iterator<Item = Row>,
+) -> Result<Vec<StoredEvent>, ReadError> {
+    let mut decoder = Decoder::new(store);
+    rows.map(|(key, row)| {
+        let seq = layout::seq_of_event_key(&key).unwrap_or(0);
+        decode(&mut decoder, seq, &row)
+    })
+    .collect()
 }
 
-fn decode(seq: u64, row: &[u8]) -> Result<StoredEvent, ReadError> {
+fn decode(decoder: &mut Decoder<'_>, seq: u64, row: &[u8]) -> Result<StoredEvent, ReadError> {
     let broken = |reason: String| ReadError::Broken { seq, reason };
-    let (hash, body) =
-        layout::split_event_row(row).ok_or_else(|| broken("its row is too short".to_owned()))?;
-    StoredEvent::decode(body, hash).map_err(|error| broken(error.to_string()))
+    let (hash, text) = decoder.decode(seq, row).map_err(|error| match error {
+        RowError::Store(error) => error.into(),
+        error => broken(error.to_string()),
+    })?;
+    StoredEvent::decode(&text, hash).map_err(|error| broken(error.to_string()))
 }

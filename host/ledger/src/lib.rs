@@ -37,9 +37,9 @@
 //!
 //! # What is hashed
 //!
-//! The stored bytes of an event are its CloudEvents 1.0 JSON in canonical form ([`canonical`], RFC 8785), with the
-//! extension attributes `sequence` and `previoushash`. Its hash is the SHA-256 of exactly these bytes.
-//! [`Ledger::export`] writes the same bytes with `,"hash":"…"` put before the last brace, so a stranger can check an
+//! The text of an event is its CloudEvents 1.0 JSON in canonical form ([`canonical`], RFC 8785), with the extension
+//! attributes `sequence` and `previoushash`. Its hash is the SHA-256 of exactly these bytes; on the disk most texts
+//! are kept as what they add to an earlier one. [`Ledger::export`] writes the same bytes with `,"hash":"…"` put before the last brace, so a stranger can check an
 //! export with any JSON canonicaliser, or with none: cut the hash off and hash what remains.
 //!
 //! The chain shows a change of any past event. It cannot show that the newest events and the head were removed
@@ -59,6 +59,7 @@ mod id;
 mod layout;
 mod ledger;
 mod queue;
+mod row;
 pub mod store;
 mod verify;
 mod witness;

@@ -1,12 +1,13 @@
 //! Whether the chain is what was written.
 //!
-//! Every hash is computed anew from the stored bytes. The indexes are held against the events both ways: an entry
+//! Every hash is computed anew from the stored texts. The indexes are held against the events both ways: an entry
 //! that is missing hides an event from whoever asks by subject, an entry too many shows one that never was.
 
 use std::fmt;
 
 use crate::chain::Head;
 use crate::event::StoredEvent;
+use crate::row::{Decoder, RowError};
 use crate::store::{Row, Span, Store, StoreError, Table};
 use crate::{Hash, layout};
 
@@ -99,6 +100,7 @@ impl fmt::Display for Why {
 pub(crate) fn verify(store: &dyn Store, mut progress: impl FnMut(u64)) -> Result<Verified, Broken> {
     let head = Head::read(store).map_err(at(0))?;
     let mut before = Head::START;
+    let mut decoder = Decoder::new(store);
     while before.seq < head.seq {
         let span = Span::all().after(layout::event_key(before.seq));
         let rows = store
@@ -114,7 +116,7 @@ pub(crate) fn verify(store: &dyn Store, mut progress: impl FnMut(u64)) -> Result
             if before.seq == head.seq {
                 break;
             }
-            before = check(store, before, &key, &row)?;
+            before = check(store, &mut decoder, before, &key, &row)?;
         }
         progress(before.seq);
     }
@@ -156,21 +158,30 @@ fn at(seq: u64) -> impl Fn(StoreError) -> Broken {
     }
 }
 
-fn check(store: &dyn Store, before: Head, key: &[u8], row: &[u8]) -> Result<Head, Broken> {
+fn check(
+    store: &dyn Store,
+    decoder: &mut Decoder<'_>,
+    before: Head,
+    key: &[u8],
+    row: &[u8],
+) -> Result<Head, Broken> {
     let seq = before.seq + 1;
     let broken = |why| Broken { seq, why };
     if layout::seq_of_event_key(key) != Some(seq) {
         return Err(broken(Why::Missing));
     }
     let unreadable = |reason: &str| broken(Why::Unreadable(reason.to_owned()));
-    let (stored, body) =
-        layout::split_event_row(row).ok_or_else(|| unreadable("its row is too short"))?;
-    let computed = Hash::of(body);
+    let (stored, body) = match decoder.decode(seq, row) {
+        Ok(read) => read,
+        Err(RowError::Store(error)) => return Err(broken(Why::Store(error))),
+        Err(error) => return Err(unreadable(&error.to_string())),
+    };
+    let computed = Hash::of(&body);
     if computed != stored {
         return Err(broken(Why::HashMismatch { stored, computed }));
     }
     let event =
-        StoredEvent::decode(body, stored).map_err(|error| unreadable(&error.to_string()))?;
+        StoredEvent::decode(&body, stored).map_err(|error| unreadable(&error.to_string()))?;
     if event.previous_hash != before.hash {
         return Err(broken(Why::PreviousMismatch {
             claims: event.previous_hash,
@@ -205,6 +216,7 @@ fn check_index(
     if count_entries(store, table, events, |_| Ok(()))? == events {
         return Ok(());
     }
+    let mut decoder = Decoder::new(store);
     count_entries(store, table, events, |(key, _)| {
         let falsely = |seq, name: String| Broken {
             seq,
@@ -216,8 +228,10 @@ fn check_index(
         let row = store
             .get(Table::Events, &layout::event_key(seq))
             .map_err(at(seq))?;
-        let event = row.as_deref().and_then(layout::split_event_row);
-        let event = event.and_then(|(hash, body)| StoredEvent::decode(body, hash).ok());
+        let event = row.and_then(|row| {
+            let (hash, body) = decoder.decode(seq, &row).ok()?;
+            StoredEvent::decode(&body, hash).ok()
+        });
         let own = event.is_some_and(|event| match table {
             Table::Subjects => event.subject == name,
             _ => event.kind == name,

@@ -12,6 +12,7 @@ use tokio::sync::broadcast;
 use crate::chain::{Group, Head};
 use crate::event::StoredEvent;
 use crate::queue::{Pending, Queue, Waiter};
+use crate::row::Encoder;
 use crate::store::{Appended, Fence, Store, panic_text};
 use crate::witness::Witness;
 
@@ -29,6 +30,7 @@ pub(crate) struct Writer {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) fence: Fence,
     pub(crate) head: Head,
+    pub(crate) encoder: Encoder,
     pub(crate) queue: Arc<Queue>,
     pub(crate) publish: broadcast::Sender<Arc<StoredEvent>>,
     pub(crate) counters: Arc<Counters>,
@@ -70,7 +72,7 @@ impl Writer {
         let mut sync = false;
         let mut commits = 0;
         for (draft, waiter) in pending.map(Pending::split) {
-            match group.add(self.store.as_ref(), draft) {
+            match group.add(self.store.as_ref(), &mut self.encoder, draft) {
                 Ok(Ok(receipt)) => {
                     commits += 1;
                     sync |= waiter.is_durable();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use polity_ledger::{Commit, Event, Ledger, ManualClock, OpenError, Options};
+use polity_ledger::{Commit, Event, Hash, Ledger, ManualClock, OpenError, Options};
 use serde_json::json;
 
 const CHILD: &str = "POLITY_LEDGER_TEST_HOLDS";
@@ -22,7 +22,10 @@ fn fill(folder: &Path, events: u64) {
     let ledger = try_open(folder).unwrap();
     let before = ledger.head().unwrap().map_or(0, |(seq, _)| seq);
     for n in before + 1..=before + events {
-        let text = "x".repeat(usize::try_from(n % 40).unwrap() * 500);
+        // Nothing that could be written shorter.
+        let text: String = (0..n % 40 * 8)
+            .map(|part| Hash::of(format!("{n}/{part}").as_bytes()).to_string())
+            .collect();
         let event = Event::new(
             "a.b",
             "/test",
@@ -245,7 +248,43 @@ fn a_folder_of_another_format_is_left_alone() {
     let error = try_open(folder.path()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the ledger has format \"9\", this version reads \"1\": use the version that wrote it"
+        "the ledger has format \"9\", this version reads \"1\" and \"2\": use the version that wrote it"
+    );
+}
+
+#[test]
+fn a_folder_of_the_format_before_is_read_and_goes_on_in_the_new_one() {
+    use polity_ledger::store::{Appended, Batch, SledStore, Store, Table, Write};
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), 3);
+    let set = |value: &[u8]| {
+        let store = SledStore::open(folder.path(), 8 << 20, 0).unwrap();
+        let write = Write {
+            table: Table::Meta,
+            key: b"format".to_vec(),
+            value: Some(value.to_vec()),
+        };
+        let writes = vec![write];
+        assert_eq!(
+            store.append(Batch {
+                writes,
+                ..Batch::default()
+            }),
+            Ok(Appended::Done)
+        );
+    };
+    set(b"1");
+    fill(folder.path(), 2);
+    let store = SledStore::open(folder.path(), 8 << 20, 0).unwrap();
+    assert_eq!(store.get(Table::Meta, b"format").unwrap().unwrap(), b"2");
+    drop(store);
+    assert_eq!(
+        try_open(folder.path())
+            .unwrap()
+            .verify(|_| ())
+            .unwrap()
+            .events,
+        5
     );
 }
 

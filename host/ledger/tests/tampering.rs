@@ -48,7 +48,15 @@ fn verdict(
     key: Vec<u8>,
     change: impl FnOnce(Option<Vec<u8>>) -> Option<Vec<u8>>,
 ) -> Broken {
-    let folder = filled();
+    verdict_on(&filled(), table, key, change)
+}
+
+fn verdict_on(
+    folder: &TempDir,
+    table: Table,
+    key: Vec<u8>,
+    change: impl FnOnce(Option<Vec<u8>>) -> Option<Vec<u8>>,
+) -> Broken {
     let store = SledStore::open(folder.path(), 8 << 20, 0).unwrap();
     let value = change(store.get(table, &key).unwrap());
     let batch = Batch {
@@ -60,25 +68,30 @@ fn verdict(
     open(folder.path()).verify(|_| ()).unwrap_err()
 }
 
-/// The row of an event with its text edited and, if asked for, with the hash that fits the new text.
-fn edited(row: Option<Vec<u8>>, from: &str, to: &str, rehash: bool) -> Option<Vec<u8>> {
-    let row = row.unwrap();
-    let body = String::from_utf8(row[32..].to_vec())
-        .unwrap()
-        .replace(from, to);
-    let hash = if rehash {
-        Hash::of(body.as_bytes()).as_bytes().to_vec()
-    } else {
-        row[..32].to_vec()
-    };
-    Some([hash.as_slice(), body.as_bytes()].concat())
+/// What the ledger says when an event's row is replaced by its text in full, edited, and, if asked for, with the hash
+/// that fits the new text.
+fn verdict_on_edited(seq: u64, from: &str, to: &str, rehash: bool) -> Broken {
+    let folder = filled();
+    let mut lines = Vec::new();
+    open(folder.path()).export(&mut lines).unwrap();
+    let line = String::from_utf8(lines).unwrap();
+    let line = line.lines().nth(seq as usize - 1).unwrap();
+    let text = format!("{}}}", &line[..line.len() - ",\"hash\":\"\"}".len() - 64]);
+    assert!(text.contains(from), "{text}");
+    let text = text.replace(from, to);
+    verdict_on(&folder, Table::Events, key(seq), |row| {
+        let hash = if rehash {
+            Hash::of(text.as_bytes()).as_bytes().to_vec()
+        } else {
+            row.unwrap()[..32].to_vec()
+        };
+        Some([hash.as_slice(), text.as_bytes()].concat())
+    })
 }
 
 #[test]
 fn a_changed_amount_is_a_hash_mismatch_at_its_event() {
-    let broken = verdict(Table::Events, key(300), |row| {
-        edited(row, "\"amount\":300", "\"amount\":301", false)
-    });
+    let broken = verdict_on_edited(300, "\"amount\":300", "\"amount\":301", false);
     assert_eq!(broken.seq, 300);
     assert!(matches!(broken.why, Why::HashMismatch { .. }), "{broken}");
     assert!(
@@ -121,9 +134,7 @@ fn every_single_changed_byte_of_a_row_is_noticed() {
 
 #[test]
 fn a_change_with_a_fitting_hash_breaks_the_chain_at_the_next_event() {
-    let broken = verdict(Table::Events, key(300), |row| {
-        edited(row, "\"amount\":300", "\"amount\":9", true)
-    });
+    let broken = verdict_on_edited(300, "\"amount\":300", "\"amount\":9", true);
     assert_eq!(broken.seq, 301);
     assert!(
         matches!(broken.why, Why::PreviousMismatch { .. }),
@@ -134,9 +145,7 @@ fn a_change_with_a_fitting_hash_breaks_the_chain_at_the_next_event() {
 #[test]
 fn a_changed_newest_event_with_a_fitting_hash_is_not_what_the_head_names() {
     let last = format!("\"amount\":{EVENTS}");
-    let broken = verdict(Table::Events, key(EVENTS), |row| {
-        edited(row, &last, "\"amount\":9", true)
-    });
+    let broken = verdict_on_edited(EVENTS, &last, "\"amount\":9", true);
     assert_eq!(
         broken,
         Broken {
