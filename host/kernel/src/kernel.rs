@@ -128,6 +128,7 @@ impl Kernel {
             data: settings.data.clone(),
             trust,
             bundled: settings.bundled.clone(),
+            compiler: settings.compiler.clone(),
             resolver: settings.resolver.clone(),
             observer: journal.observer(),
         })?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use polity_constitution::Problems;
 use polity_ledger::{Clock, CommitError, OpenError, ReadError, SystemClock};
+use polity_runtime::CompilerProcess;
 use polity_runtime::digest::Digest;
 use polity_runtime::egress::{Resolver, SystemResolver};
 use polity_runtime::{registry, signature};
@@ -25,6 +26,8 @@ pub struct Settings {
     pub clock: Arc<dyn Clock>,
     /// Digests of the first-party plugins, which need no signature.
     pub bundled: BTreeSet<Digest>,
+    /// Where plugins are compiled, `None` for this process.
+    pub compiler: Option<CompilerProcess>,
     /// Refuse plugins that nobody vouches for, whatever the charter says.
     pub require_signed: bool,
     /// Finds the addresses of hosts for plugins.
@@ -82,6 +85,7 @@ impl Settings {
             data: data.into(),
             clock: Arc::new(SystemClock),
             bundled: BTreeSet::new(),
+            compiler: None,
             require_signed: false,
             resolver: Arc::new(SystemResolver),
             cache_bytes: 4 << 20,

@@ -141,11 +141,11 @@ fn entry_name(engine: &Engine, digest: &Digest) -> String {
 
 #[expect(
     unsafe_code,
-    reason = "the one place that loads compiled code: our own, sealed with this cache's key"
+    reason = "the one place that loads compiled code: our own, and no file's that is not sealed with this cache's key"
 )]
-fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: `code` is what `Component::serialize` returned in this cache: its seal was checked against a key that only
-    // this user can read, and wasmtime checks that version, settings and CPU features match the engine.
+pub(crate) fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: `code` is what wasmtime's compiler returned: in the process that this one has just started from its own
+    // program, or earlier, and then its seal was checked against a key that only this user can read. wasmtime checks that version, settings and CPU features match the engine.
     unsafe { Component::deserialize(engine, code) }
 }
 

@@ -7,10 +7,12 @@
 
 use std::sync::Arc;
 
+use wasmtime::component::Component;
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, RegallocAlgorithm,
 };
 
+use crate::compiler::{self, CompilerProcess};
 use crate::pulse::Pulse;
 
 /// Most instances alive at once in one engine, standby ones included. Each reserves address space, not memory.
@@ -38,18 +40,35 @@ pub(crate) enum EngineKind {
     Io,
 }
 
-/// Both engines, and the clock that advances their epochs.
+impl EngineKind {
+    /// What a compiling process is told.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Pure => "pure",
+            Self::Io => "io",
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [Self::Pure, Self::Io]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+    }
+}
+
+/// Both engines, what compiles for them, and the clock that advances their epochs.
 #[derive(Clone)]
 pub(crate) struct Engines {
     pure: Engine,
     io: Engine,
+    compiler: Option<Arc<CompilerProcess>>,
     pulse: Arc<Pulse>,
 }
 
 impl Engines {
     /// Builds both engines. Where the address space is too small for the pool (a container with a limit, a 39-bit
     /// kernel) instances are made on demand instead: slower, with the same limits.
-    pub(crate) fn new() -> wasmtime::Result<Self> {
+    pub(crate) fn new(compiler: Option<CompilerProcess>) -> wasmtime::Result<Self> {
         let (pure, io) = Self::with_allocation(true).or_else(|error| {
             tracing::warn!(
                 error = format!("{error:#}"),
@@ -58,7 +77,12 @@ impl Engines {
             Self::with_allocation(false)
         })?;
         let pulse = Arc::new(Pulse::start(&[&pure, &io])?);
-        Ok(Self { pure, io, pulse })
+        Ok(Self {
+            pure,
+            io,
+            compiler: compiler.map(Arc::new),
+            pulse,
+        })
     }
 
     /// The engine of a kind.
@@ -67,6 +91,15 @@ impl Engines {
             EngineKind::Pure => &self.pure,
             EngineKind::Io => &self.io,
         }
+    }
+
+    /// Compiles a component for the engine of a kind.
+    pub(crate) fn compile(
+        &self,
+        kind: EngineKind,
+        component: &[u8],
+    ) -> wasmtime::Result<Component> {
+        compiler::compile(self.compiler.as_deref(), self.get(kind), kind, component)
     }
 
     /// What counts the guests' CPU time.
@@ -80,6 +113,11 @@ impl Engines {
             Engine::new(&config(EngineKind::Io, pooled))?,
         ))
     }
+}
+
+/// An engine that makes code for the engine of a kind, and runs none: it reserves no room for instances.
+pub(crate) fn for_compiling(kind: EngineKind) -> wasmtime::Result<Engine> {
+    Engine::new(&config(kind, false))
 }
 
 fn config(kind: EngineKind, pooled: bool) -> Config {
@@ -138,7 +176,7 @@ mod tests {
 
     #[test]
     fn the_two_engines_have_different_compiled_code() {
-        let engines = Engines::new().unwrap();
+        let engines = Engines::new(None).unwrap();
         assert!(!Engine::same(
             engines.get(EngineKind::Pure),
             engines.get(EngineKind::Io)

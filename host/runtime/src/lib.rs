@@ -12,6 +12,7 @@
 pub mod artifact;
 mod bindings;
 mod compile_cache;
+mod compiler;
 mod componentize;
 mod contract;
 pub mod digest;
@@ -37,6 +38,7 @@ mod stats;
 mod world;
 
 pub use bindings::imports::polity::plugin::types::{Problem, Usage};
+pub use compiler::{CompileError, CompilerProcess, compile_for_parent};
 pub use contract::WIT;
 pub use imports::reply::{Delta, Reply, Stopped, ToolCall};
 pub use prime::PrimeError;

@@ -57,26 +57,26 @@ pub(crate) fn prime(
     if profile.world != World::ConstitutionRule || profile.links.wasi {
         return Err(PrimeError::NotARule);
     }
-    let engine = engines.get(profile.world.engine());
     let profile = Arc::new(profile.deny_all());
     let _beat = engines.pulse().beat();
     // Components are anybody's, and a form that nobody thought of is a refusal and not the end of the thread.
     catch_unwind(AssertUnwindSafe(|| {
-        read(engine, component, &profile, config)
+        read(engines, component, &profile, config)
     }))
     .unwrap_or_else(|panic| Err(wasmtime::Error::msg(words(panic.as_ref()))))
     .map_err(|error| PrimeError::Failed(format!("{error:#}")))
 }
 
 fn read(
-    engine: &Engine,
+    engines: &Engines,
     component: &[u8],
     profile: &Arc<Profile>,
     config: &Arc<str>,
 ) -> wasmtime::Result<Vec<u8>> {
+    let engine = engines.get(profile.world.engine());
     let wizer = Wizer::new();
     let (context, readable) = wizer.instrument_component(component)?;
-    let compiled = Component::new(engine, &readable)?;
+    let compiled = engines.compile(profile.world.engine(), &readable)?;
     let mut store = sandbox::store(engine, profile)?;
     store.set_hostcall_fuel(MAX_IMAGE_BYTES);
     store.data_mut().config = config.clone();

@@ -51,6 +51,7 @@ pub fn host_with(name: &str, wasm: &[u8]) -> anyhow::Result<(Runtime, tempfile::
         data: folder.path().join("data"),
         trust: Trust::default(),
         bundled: Default::default(),
+        compiler: None,
         resolver: Arc::new(NoNames),
         observer: Arc::new(|_| ()),
     })?;

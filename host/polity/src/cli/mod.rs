@@ -10,6 +10,7 @@ mod argument;
 mod ask;
 mod bundled;
 mod chat;
+mod compile;
 mod completions;
 mod confirm;
 mod console;
@@ -148,6 +149,8 @@ enum Command {
     Token(token::TokenArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
+    #[command(name = compile::NAME)]
+    Compile(compile::CompileArgs),
 }
 
 /// What commands are given beside their own arguments.
@@ -225,6 +228,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Report> {
         Command::Token(args) => wait(token::run(&args, context)),
         Command::Doctor(args) => wait(doctor::run(&args, context)),
         Command::Completions(args) => completions::run(&args, context.out),
+        Command::Compile(args) => compile::run(&args),
     }
 }
 

@@ -13,6 +13,7 @@ use polity_runtime::registry::{Runtime, Settings};
 use polity_runtime::signature::Trust;
 
 use super::bundled;
+use super::compile;
 use super::out::say;
 use super::place::Place;
 use super::report::Report;
@@ -61,6 +62,7 @@ fn ask(
         // Whether it may serve is another question; nothing is granted to it here.
         trust: Trust::default(),
         bundled: bundled::digests(),
+        compiler: compile::process(),
         resolver: Arc::new(SystemResolver),
         observer: Arc::new(|_| {}),
     })?;

@@ -169,7 +169,9 @@ impl Plugin {
             Some(kept) => kept,
             None => {
                 let image = prime::prime(engines, component, &self.profile, config)?;
-                let compiled = Component::new(engine, &image).map_err(failed)?;
+                let compiled = engines
+                    .compile(self.identity.world.engine(), &image)
+                    .map_err(failed)?;
                 if let Some(cache) = cache {
                     cache.put(engine, &key, &compiled);
                 }

@@ -1,8 +1,6 @@
 //! From a file's bytes to a plugin that can be called: every check, in the order in which they are cheap and safe.
 
-use std::any::Any;
 use std::collections::{BTreeSet, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,6 +15,7 @@ use super::generation::Unmet;
 use super::shelf::Version;
 use crate::artifact::{Artifact, MAX_FILE_BYTES};
 use crate::compile_cache::CompileCache;
+use crate::compiler::CompilerProcess;
 use crate::digest::Digest;
 use crate::egress::{Egress, Resolver};
 use crate::engine::Engines;
@@ -93,6 +92,7 @@ impl Loader {
         trust: Trust,
         bundled: BTreeSet<Digest>,
         resolver: Arc<dyn Resolver>,
+        compiler: Option<CompilerProcess>,
     ) -> Result<Self, StartError> {
         // Without a cache every start compiles: slow, and still right.
         let cache = CompileCache::open(&data.join("compiled"))
@@ -100,7 +100,8 @@ impl Loader {
             .ok()
             .map(Arc::new);
         Ok(Self {
-            engines: Engines::new().map_err(|error| StartError::Engine(format!("{error:#}")))?,
+            engines: Engines::new(compiler)
+                .map_err(|error| StartError::Engine(format!("{error:#}")))?,
             cache,
             keeper: Keeper::start().map_err(StartError::Thread)?,
             trust,
@@ -299,20 +300,9 @@ impl Loader {
         artifact: &Artifact,
         key: &Digest,
     ) -> Result<Component, Refusal> {
-        let compile = || {
-            // A compiler is large, and what it compiles is anybody's: a bug in it is a refusal, not the end of the thread
-            // that looks after all plugins.
-            catch_unwind(AssertUnwindSafe(|| {
-                Component::new(engine, &artifact.component)
-            }))
-            .unwrap_or_else(|panic| Err(gave_up(panic.as_ref())))
-        };
-        let component = compile()
-            .or_else(|error| {
-                // Seen with large components: sealing the memory image fails with EBUSY, and does not the next time.
-                tracing::debug!(error = format!("{error:#}"), "compiling once more");
-                compile()
-            })
+        let component = self
+            .engines
+            .compile(artifact.world.engine(), &artifact.component)
             .map_err(|error| Refusal::Compile {
                 detail: format!("{error:#}"),
             })?;
@@ -423,13 +413,4 @@ fn optional<T>(read: std::io::Result<T>) -> std::io::Result<Option<T>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-fn gave_up(panic: &(dyn Any + Send)) -> wasmtime::Error {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    wasmtime::Error::msg(format!(
-        "the compiler gave up: {}",
-        text.unwrap_or("without a reason")
-    ))
 }

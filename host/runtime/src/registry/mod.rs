@@ -24,6 +24,7 @@ pub use event::{Change, Event};
 pub use generation::{Entry, Generation, Rule, State, Unmet, matches};
 pub use loader::Inspection;
 
+use crate::compiler::CompilerProcess;
 use crate::digest::Digest;
 use crate::egress::Resolver;
 use crate::refusal::Refusal;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub trust: Trust,
     /// Digests of the first-party plugins.
     pub bundled: BTreeSet<Digest>,
+    /// Where components are compiled, `None` for this process.
+    pub compiler: Option<CompilerProcess>,
     /// Finds the addresses of hosts.
     pub resolver: Arc<dyn Resolver>,
     /// Told of each change, in order, on the runtime's own thread.
@@ -108,6 +111,7 @@ impl Runtime {
             data,
             trust,
             bundled,
+            compiler,
             resolver,
             observer,
         } = settings;
@@ -118,7 +122,7 @@ impl Runtime {
         std::fs::create_dir_all(&plugins).map_err(unusable(&plugins))?;
         let shelf = Shelf::open(data.join("versions")).map_err(unusable(&data))?;
         let (sender, receiver) = channel();
-        let loader = Loader::new(&data, trust, bundled, resolver)?;
+        let loader = Loader::new(&data, trust, bundled, resolver, compiler)?;
         let shared = Arc::new(Shared {
             folder: plugins.clone(),
             current: ArcSwap::default(),

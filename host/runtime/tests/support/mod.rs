@@ -44,6 +44,7 @@ impl Host {
             data: folder.path().join("data"),
             trust,
             bundled: BTreeSet::new(),
+            compiler: None,
             resolver,
             observer: Arc::new(move |event: &Event| drop(sender.send(event.clone()))),
         })

@@ -99,6 +99,7 @@ pub(super) fn memory() -> Finding {
         data: scratch.path().join("data"),
         trust: Trust::default(),
         bundled: BTreeSet::new(),
+        compiler: None,
         resolver: Arc::new(SystemResolver),
         observer: Arc::new(|_| {}),
     });

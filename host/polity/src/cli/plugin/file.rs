@@ -15,6 +15,7 @@ use polity_runtime::signature::Trust;
 
 use crate::cli::Context;
 use crate::cli::bundled;
+use crate::cli::compile;
 use crate::cli::report::Report;
 
 /// A file and what belongs to it.
@@ -103,6 +104,7 @@ impl PluginFile {
             data: scratch.path().join("data"),
             trust,
             bundled: bundled::digests(),
+            compiler: compile::process(),
             resolver: Arc::new(SystemResolver),
             observer: Arc::new(|_| {}),
         });

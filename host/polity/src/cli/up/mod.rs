@@ -25,6 +25,7 @@ pub(crate) use listen::Listen;
 
 use super::Context;
 use super::bundled::{self, Seeded};
+use super::compile;
 use super::exit::Exit;
 use super::logs::{self, LogFormat};
 use super::out::say;
@@ -146,6 +147,7 @@ async fn start(args: &UpArgs, place: &Place, compile_ahead: bool) -> Result<Kern
     let settings = Settings {
         plugins: place.plugins(),
         bundled: bundled::digests(),
+        compiler: compile::process(),
         require_signed: args.require_signed,
         remote: args.remote.settings(&place.company)?,
         ..Settings::new(&place.company, &place.data)

@@ -11,6 +11,7 @@ use polity_runtime::registry::{Runtime, Settings};
 use polity_runtime::signature::Trust;
 
 use crate::cli::bundled;
+use crate::cli::compile;
 use crate::cli::place::Place;
 use crate::cli::progress;
 
@@ -37,6 +38,7 @@ pub(super) fn compile_ahead(place: &Place) {
         data: place.data.clone(),
         trust: Trust::default(),
         bundled: bundled::digests(),
+        compiler: compile::process(),
         resolver: Arc::new(SystemResolver),
         observer: Arc::new(|_| {}),
     });
