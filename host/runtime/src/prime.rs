@@ -13,8 +13,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use wasmtime::component::{Component, ComponentNamedList, Instance, Lift, Linker, WasmList};
-use wasmtime::{Engine, Store};
+use wasmtime::Store;
+use wasmtime::component::{ComponentNamedList, Instance, Lift, Linker, WasmList};
 use wasmtime_wizer::{ComponentInstanceState, Wizer};
 
 use crate::bindings::rule::ConstitutionRule;

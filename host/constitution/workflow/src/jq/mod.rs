@@ -14,6 +14,7 @@
 
 mod budget;
 mod gate;
+mod library;
 mod value;
 
 use std::cell::{Cell, RefCell};
@@ -99,11 +100,7 @@ impl Expr {
         } else {
             format!("polity_main({})", arguments.join("; "))
         };
-        let prelude = jaq_core::defs()
-            .chain(jaq_std::defs())
-            .chain(jaq_json::defs())
-            .map(shortened)
-            .chain([main]);
+        let prelude = library::needed(&main.body).into_iter().chain([main]);
         let arena = Arena::default();
         let modules = Loader::new(prelude)
             .load(
@@ -192,11 +189,6 @@ impl fmt::Debug for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Expr({})", self.source)
     }
-}
-
-/// A library definition beside one that lives shorter.
-fn shortened<'s>(definition: Def<&'static str>) -> Def<&'s str> {
-    definition
 }
 
 /// True where a text is an expression as a whole.
