@@ -32,9 +32,9 @@ pub use evolving::{
 };
 
 pub use polity_engine::{
-    BuildState, Collection, Document, DocumentError, Durability, Engine, EngineError, Field,
-    Format, Limits, MAX_DOCUMENT, PlanNode, QueryOptions, Statement, StatementKind, Summary, Value,
-    read_documents,
+    Allowed, BuildState, Collection, Document, DocumentError, Durability, Engine, EngineError,
+    Field, Format, Limits, MAX_DOCUMENT, PlanNode, QueryOptions, RowRights, Statement,
+    StatementKind, Summary, Value, read_documents,
 };
 pub use polity_evolve as evolve;
 pub use polity_watch::{QueryStats, Stats};

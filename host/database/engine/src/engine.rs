@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use crate::catalogue::{Catalogue, Collection, Index};
-use crate::change::txn::{Fields, Txn, key_of};
+use crate::change::txn::{Txn, key_of};
 use crate::codec::row::{FieldId, RowRef};
 use crate::error::EngineError;
 use crate::exec::{self, Limits, Meter, damaged};
@@ -17,14 +17,14 @@ use crate::front::{Durability, Front};
 use crate::kv::{KvStore, TreeId};
 use crate::observe::{NoObserver, Observer, QueryObservation, WriteKind, WriteObservation};
 use crate::plan::{self, Plan, PlanKind, PlanNode, Sizes, Visibility};
-use crate::sql::eval::eval;
+use crate::rights::RowRights;
 use crate::sql::{normal, parse};
 use crate::value::{Document, Value};
 
 /// Plans kept. Beyond, the cache starts anew: a load with more different texts than this has no use for it.
 const PLANS: usize = 1024;
 /// Changes of one statement. More would hold up everybody else for long.
-const MAX_CHANGES: usize = 2_000_000;
+pub(crate) const MAX_CHANGES: usize = 2_000_000;
 
 /// How an engine is set up.
 pub struct Options {
@@ -47,6 +47,8 @@ pub struct QueryOptions {
     pub masked: Vec<String>,
     /// Hidden indexes and rollups that it may use: the other side.
     pub unmasked: Vec<String>,
+    /// The rows that it may touch.
+    pub rights: RowRights,
 }
 
 /// What a statement did.
@@ -78,7 +80,7 @@ pub struct Engine {
     pub(crate) front: Front,
     writer: Mutex<Writer>,
     plans: RwLock<FxHashMap<String, Arc<Plan>>>,
-    observer: Arc<dyn Observer>,
+    pub(crate) observer: Arc<dyn Observer>,
     now: Arc<dyn Fn() -> u64 + Send + Sync>,
 }
 
@@ -98,14 +100,6 @@ impl Default for Options {
         }
     }
 }
-
-/// Changes the row with this key and these slots, with these parameters; says what it did and the fields it was about.
-type Change<'c> = &'c mut dyn FnMut(
-    &mut Txn<'_>,
-    &[u8],
-    &[Value],
-    &[Value],
-) -> Result<Option<(WriteKind, Fields)>, EngineError>;
 
 struct FrontSizes<'f>(&'f Front);
 
@@ -272,11 +266,16 @@ impl Engine {
         }
         let version = self.front.catalogue().version;
         let cached = |text: &str| {
+            let under_rights = options.rights.key(text);
             self.plans
                 .read()
-                .get(text)
+                .get(under_rights.as_deref().unwrap_or(text))
                 .filter(|p| p.version == version)
                 .cloned()
+        };
+        let keep = |text: String, plan| {
+            let under_rights = options.rights.key(&text);
+            self.keep(under_rights.unwrap_or(text), plan)
         };
         if let Some(plan) = cached(sql) {
             return Ok((plan, Vec::new()));
@@ -287,11 +286,11 @@ impl Engine {
             }
             // What is refused is planned again as it was written, for the right places in the message.
             if let Ok(plan) = self.make_plan(&template.text, options, &[]) {
-                return Ok((self.keep(template.text, plan), template.literals));
+                return Ok((keep(template.text, plan), template.literals));
             }
         }
         let plan = self.make_plan(sql, options, &[])?;
-        Ok((self.keep(sql.to_owned(), plan), Vec::new()))
+        Ok((keep(sql.to_owned(), plan), Vec::new()))
     }
 
     fn keep(&self, text: String, plan: Plan) -> Arc<Plan> {
@@ -318,6 +317,7 @@ impl Engine {
             masked: &options.masked,
             unmasked: &options.unmasked,
             hypothetical,
+            rights: Some(&options.rights),
         };
         let mut plan = plan::plan(
             statement,
@@ -352,10 +352,28 @@ impl Engine {
         documents: &[Document],
         durability: Durability,
     ) -> Result<Vec<Value>, EngineError> {
+        self.insert_within(&RowRights::default(), collection, documents, durability)
+    }
+
+    /// As [`Engine::insert`], for one who may write these rows alone.
+    ///
+    /// # Errors
+    /// A document is refused, or the store failed.
+    pub fn insert_within(
+        &self,
+        rights: &RowRights,
+        collection: &str,
+        documents: &[Document],
+        durability: Durability,
+    ) -> Result<Vec<Value>, EngineError> {
         let mut writer = self.write_lock();
         let mut txn = Txn::new(&self.front);
+        let known = txn.catalogue.collections.get(collection).cloned();
         let mut ids = Vec::with_capacity(documents.len());
         for document in documents {
+            if !rights.allows_document(collection, known.as_deref(), document) {
+                return Err(EngineError::beyond_rights(collection));
+            }
             let id = txn.insert(collection, document, &mut |txn, tree| {
                 writer.next_id(txn, tree)
             })?;
@@ -408,153 +426,27 @@ impl Engine {
     /// # Errors
     /// There is no such collection, or the store failed.
     pub fn get(&self, collection: &str, id: &Value) -> Result<Option<Document>, EngineError> {
+        self.get_within(&RowRights::default(), collection, id)
+    }
+
+    /// As [`Engine::get`], for one who may touch these rows alone: what may not be touched is not there.
+    ///
+    /// # Errors
+    /// There is no such collection, or the store failed.
+    pub fn get_within(
+        &self,
+        rights: &RowRights,
+        collection: &str,
+        id: &Value,
+    ) -> Result<Option<Document>, EngineError> {
         let found = self.front.catalogue().collection(collection)?.clone();
         let rows = self.front.snapshot(&[found.tree])?.tree(found.tree);
         rows.with(&key_of(id), |bytes| {
-            bytes
-                .map(|bytes| {
-                    RowRef::new(bytes)
-                        .map(|row| document(&found, row.fields()))
-                        .ok_or_else(damaged)
-                })
-                .transpose()
+            let Some(bytes) = bytes else { return Ok(None) };
+            let row = RowRef::new(bytes).ok_or_else(damaged)?;
+            let is_allowed = rights.allows(&found, &|field| row.get(field));
+            Ok(is_allowed.then(|| document(&found, row.fields())))
         })?
-    }
-
-    fn change(
-        &self,
-        plan: &Plan,
-        parameters: &[Value],
-        options: &QueryOptions,
-        meter: &mut Meter<'_>,
-    ) -> Result<u64, EngineError> {
-        match &plan.kind {
-            PlanKind::Insert {
-                collection,
-                columns,
-                rows,
-            } => {
-                let mut documents = Vec::with_capacity(rows.len());
-                for row in rows {
-                    let mut document = Document::default();
-                    for (name, expr) in columns.iter().zip(row) {
-                        document
-                            .fields
-                            .push((name.as_str().into(), eval(expr, &[], parameters)?));
-                    }
-                    documents.push(document);
-                }
-                self.insert(collection, &documents, options.durability)?;
-                Ok(rows.len() as u64)
-            }
-            PlanKind::Update {
-                scan,
-                collection,
-                assignments,
-            } => self.each_changed(
-                plan,
-                scan,
-                collection,
-                parameters,
-                options,
-                meter,
-                &mut |txn, at, row, parameters| {
-                    let mut changes = Document::default();
-                    for (name, expr) in assignments {
-                        changes
-                            .fields
-                            .push((name.as_str().into(), eval(expr, row, parameters)?));
-                    }
-                    Ok(txn
-                        .update(collection, at, &changes)?
-                        .map(|fields| (WriteKind::Update, fields)))
-                },
-            ),
-            PlanKind::Delete { scan, collection } => self.each_changed(
-                plan,
-                scan,
-                collection,
-                parameters,
-                options,
-                meter,
-                &mut |txn, at, _, _| {
-                    let old = txn.delete(collection, at)?;
-                    let fields = old.map(|old| {
-                        RowRef::new(&old)
-                            .map(|row| row.fields().collect())
-                            .ok_or_else(damaged)
-                    });
-                    Ok(fields
-                        .transpose()?
-                        .map(|fields| (WriteKind::Delete, fields)))
-                },
-            ),
-            _ => Ok(0),
-        }
-    }
-
-    /// Finds the rows, then changes each; nobody else writes in between.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one private step shared by two statements"
-    )]
-    fn each_changed(
-        &self,
-        plan: &Plan,
-        scan: &plan::SelectPlan,
-        collection: &str,
-        parameters: &[Value],
-        options: &QueryOptions,
-        meter: &mut Meter<'_>,
-        change: Change<'_>,
-    ) -> Result<u64, EngineError> {
-        let writer = self.write_lock();
-        let mut rows: Vec<Vec<Value>> = Vec::new();
-        {
-            // The plan puts the whole row of slots out, so that assignments can be evaluated over it.
-            let snapshot = self.front.snapshot(&plan.trees)?;
-            exec::run_rows(scan, &snapshot, parameters, meter, &mut |row, meter| {
-                meter.hold(row.iter().map(Value::weight).sum())?;
-                rows.push(row.to_vec());
-                Ok(ControlFlow::Continue(()))
-            })?;
-        }
-        let id_slot = scan.tables[0]
-            .slots
-            .iter()
-            .find(|(f, _)| *f == Collection::ID)
-            .map_or(0, |(_, slot)| *slot);
-        let mut txn = Txn::new(&self.front);
-        let mut written = Vec::new();
-        for row in &rows {
-            let at = key_of(&row[id_slot]);
-            written.extend(change(&mut txn, &at, row, parameters)?);
-            if txn.len() > MAX_CHANGES {
-                return Err(EngineError::invalid(
-                    "too many rows at once: change them in parts",
-                ));
-            }
-        }
-        let found = txn.catalogue.collection(collection)?.clone();
-        let count = written.len() as u64;
-        let place = if count > 0 { Some(txn.commit()?) } else { None };
-        drop(writer);
-        for (kind, fields) in &written {
-            let named: Vec<(&str, &Value)> = fields
-                .iter()
-                .map(|(f, v)| (found.field(*f).name.as_str(), v))
-                .collect();
-            self.observer.write(&WriteObservation {
-                collection,
-                kind: *kind,
-                fields: &named,
-                bytes: named.iter().map(|(_, v)| v.weight()).sum(),
-            });
-        }
-        if let Some(place) = place {
-            self.settle(place, options.durability)?;
-        }
-        Ok(count)
     }
 }
 

@@ -68,6 +68,14 @@ pub enum EngineError {
         /// What to do.
         hint: &'static str,
     },
+    /// The caller may not touch such a row.
+    #[error(
+        "a row that would be written to {collection:?} is not one of those that may be touched: write only rows that you can read"
+    )]
+    Beyond {
+        /// The collection.
+        collection: String,
+    },
     /// A change of the schema cannot be made on this data.
     #[error("{0}")]
     Mutation(String),
@@ -180,6 +188,12 @@ impl EngineError {
         Self::Invalid {
             reason: reason.into(),
             at: None,
+        }
+    }
+
+    pub(crate) fn beyond_rights(collection: &str) -> Self {
+        Self::Beyond {
+            collection: collection.to_owned(),
         }
     }
 

@@ -22,6 +22,7 @@
 
 mod catalogue;
 mod change;
+mod changing;
 mod codec;
 mod data_engine;
 mod engine;
@@ -31,6 +32,7 @@ mod front;
 mod kv;
 mod observe;
 mod plan;
+mod rights;
 mod sql;
 mod statement;
 mod transfer;
@@ -51,6 +53,7 @@ pub use observe::{
     NoObserver, Observer, Predicate, QueryObservation, QueryShape, WriteKind, WriteObservation,
 };
 pub use plan::PlanNode;
+pub use rights::{Allowed, RowRights};
 pub use statement::{Statement, StatementKind};
 pub use transfer::{Format, OnProgress, read_documents};
 pub use value::{Decimal, Document, MAX_DEPTH, MAX_DOCUMENT, MAX_FIELDS, Value};

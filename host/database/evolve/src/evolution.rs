@@ -213,6 +213,7 @@ impl Evolution {
             let life = self.enter(life, state, now_ms);
             effects.push(undo(&life));
         }
+        effects.extend(self.drop_moot(now_ms));
         if load_percent <= self.policy.busiest_percent {
             effects.extend(self.begin(now_ms));
         }
@@ -410,6 +411,28 @@ impl Evolution {
             effects.push(persist_life(&life));
             effects.push(Effect::Build(id, life.mutation().clone()));
         }
+    }
+
+    /// Ends what a person is still asked about although the schema has changed, so that it cannot be made any more.
+    fn drop_moot(&mut self, now_ms: u64) -> Vec<Effect> {
+        let moot = |life: &&Life| {
+            matches!(life.state, State::Asked { .. })
+                && self
+                    .catalogue
+                    .inverse(life.mutation(), Origin::Evolved)
+                    .is_err()
+        };
+        let moot: Vec<Uuid> = self.lives.values().filter(moot).map(|l| l.id).collect();
+        let mut effects = Vec::new();
+        for life in moot {
+            let Some(life) = self.lives.remove(&life) else {
+                continue;
+            };
+            if let Err(conflict) = self.catalogue.inverse(life.mutation(), Origin::Evolved) {
+                effects.extend(self.refuse(life, "catalogue", &conflict.to_string(), now_ms));
+            }
+        }
+        effects
     }
 
     /// Builds of indexes and rollups in the last day; what only changes the catalogue costs nothing.

@@ -97,6 +97,37 @@ fn what_the_rules_deny_never_begins_and_what_they_escalate_waits_for_a_person() 
 }
 
 #[test]
+fn what_somebody_else_has_made_meanwhile_is_asked_about_no_more() {
+    let mut world = World::new(Policy::default());
+    world.rules.0 = Verdict::Escalate {
+        reason: "look".to_owned(),
+    };
+    world.round(&[proposal(index("a"))]);
+    world.round(&[proposal(index("a"))]);
+    let id = world.only().id;
+    world.tick();
+    assert_eq!(world.only().id, id, "it stands as long as it can be made");
+    let effects = world
+        .evolution
+        .declared(Uuid::from_u128(99), index("a"), "person:ada", world.now)
+        .unwrap();
+    world.carry_out(effects);
+    world.tick();
+    assert_eq!(world.evolution.lives().count(), 0);
+    let last = world.last();
+    assert!(
+        matches!(&last, Outcome::Refused { by, .. } if by == "catalogue"),
+        "{last:?}"
+    );
+    assert!(
+        world
+            .evolution
+            .answered(id, true, "person:ada", "", world.now)
+            .is_err()
+    );
+}
+
+#[test]
 fn a_class_that_is_observed_changes_nothing_and_one_that_is_suggested_asks() {
     let mut policy = Policy::default();
     policy.modes.insert(Class::Field, Mode::Observe);

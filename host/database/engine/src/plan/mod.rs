@@ -16,6 +16,7 @@ use crate::catalogue::{Catalogue, Index};
 use crate::error::EngineError;
 use crate::kv::TreeId;
 use crate::observe::QueryShape;
+use crate::rights::RowRights;
 use crate::sql::bind::{Slot, Table};
 use crate::sql::expr::{AggregateCall, Expr};
 pub(crate) use access::Access;
@@ -125,6 +126,8 @@ pub(crate) struct Visibility<'a> {
     pub(crate) unmasked: &'a [String],
     /// Indexes that do not exist, by collection.
     pub(crate) hypothetical: &'a [(String, Index)],
+    /// The rows that may be touched; all of them where there is none.
+    pub(crate) rights: Option<&'a RowRights>,
 }
 
 impl Visibility<'_> {

@@ -70,6 +70,12 @@ pub(super) fn plan(
     };
     let mut binder = Binder::default();
     let mut joins = from(select, catalogue, &mut binder)?;
+    let rights = (0..binder.tables.len())
+        .map(|table| match visibility.rights {
+            Some(rights) => rights.conditions(&mut binder, table),
+            None => Vec::new(),
+        })
+        .collect();
     let filter = match &select.selection {
         Some(condition) => binder.condition(condition)?.conjuncts(),
         None => Vec::new(),
@@ -99,8 +105,9 @@ pub(super) fn plan(
         offset,
         cost: 0.0,
     };
+    let conditions = Conditions { rights, filter };
     place_conditions(
-        &mut plan, binder, &mut joins, filter, limit_hint, visibility, sizes,
+        &mut plan, binder, &mut joins, conditions, limit_hint, visibility, sizes,
     )?;
     plan.rollup = rollup::rewrite(&plan, visibility, sizes);
     if let Some(rollup) = &plan.rollup {
@@ -385,19 +392,28 @@ fn only_table(expr: &Expr, table: usize, binder: &Binder) -> bool {
     only
 }
 
+/// What rows have to be like.
+struct Conditions {
+    /// For each table, what has to hold before anything else is looked at.
+    rights: Vec<Vec<Expr>>,
+    /// WHERE.
+    filter: Vec<Expr>,
+}
+
 /// Gives each condition to the earliest place that can check it, and chooses how each table is read.
 fn place_conditions(
     plan: &mut SelectPlan,
     binder: Binder,
     joins: &mut [Joined],
-    filter: Vec<Expr>,
+    conditions: Conditions,
     limit: Option<f64>,
     visibility: &Visibility<'_>,
     sizes: &dyn Sizes,
 ) -> Result<(), EngineError> {
     let count = binder.tables.len();
-    let mut own: Vec<Vec<Expr>> = vec![Vec::new(); count.max(1)];
-    for condition in filter {
+    let mut own = conditions.rights;
+    own.resize(count.max(1), Vec::new());
+    for condition in conditions.filter {
         let last = last_table(&condition, &binder);
         match last {
             // The missing side of an outer join must be made before it is filtered.

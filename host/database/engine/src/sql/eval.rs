@@ -349,6 +349,10 @@ pub(crate) fn cast(value: Value, to: Cast) -> Result<Value, EngineError> {
 }
 
 /// `LIKE` in time proportional to text times pattern: after a mismatch only the last `%` is tried again.
+/// Characters that one pattern is compared with at most, in all its attempts: a tenth of a second. Text and pattern can be
+/// megabytes long, and a pattern of many `%` is tried at every place.
+const LIKE_STEPS: u64 = 1 << 26;
+
 fn like(text: &str, pattern: &str, escape: Option<char>) -> Result<bool, EngineError> {
     enum Piece {
         Any,
@@ -370,7 +374,14 @@ fn like(text: &str, pattern: &str, escape: Option<char>) -> Result<bool, EngineE
     let text: Vec<char> = text.chars().collect();
     let (mut t, mut p) = (0, 0);
     let mut retry = None;
+    let mut steps = 0;
     while t < text.len() {
+        steps += 1;
+        if steps > LIKE_STEPS {
+            return Err(EngineError::Compute(
+                "LIKE compares too much: shorten the pattern, or the text by substr".to_owned(),
+            ));
+        }
         match pieces.get(p) {
             Some(Piece::Any) => {
                 retry = Some((p, t));
