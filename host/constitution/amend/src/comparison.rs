@@ -10,6 +10,7 @@ use crate::lints::{self, LintDelta};
 use crate::people::{self, PersonChange};
 use crate::probe::Witness;
 use crate::tables::{self, TableChange};
+use crate::workflows::{self, WorkflowChange};
 
 /// Everything that one constitution says otherwise than another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +23,9 @@ pub struct Comparison {
     pub documents: Vec<DocumentChange>,
     /// Which tables answer otherwise.
     pub tables: Vec<TableChange>,
+    /// Which workflows do something else.
+    #[serde(default)]
+    pub workflows: Vec<WorkflowChange>,
     /// Which kinds of action are guarded otherwise.
     pub actions: Vec<ActionChange>,
     /// Who may do more or less.
@@ -74,10 +78,14 @@ impl Comparison {
         self
     }
 
-    /// Whether anything becomes easier: for a table's inputs, an action or a person. What cannot be told counts.
+    /// Whether anything becomes easier: for a table's inputs, in a workflow, for an action or a person. What cannot be told counts.
     pub fn permits_more(&self) -> bool {
         let more = |direction| matches!(direction, Direction::More | Direction::Other);
         self.tables.iter().any(|table| table.directions().any(more))
+            || self
+                .workflows
+                .iter()
+                .any(|workflow| more(workflow.direction))
             || self.actions.iter().any(|action| more(action.direction))
             || self.people.iter().any(|person| !person.gained.is_empty())
     }
@@ -90,6 +98,7 @@ pub fn compare(before: &Constitution, after: &Constitution) -> Comparison {
         after: after.version().clone(),
         documents: documents::compare(before, after),
         tables: tables::compare(before, after),
+        workflows: workflows::compare(before, after),
         actions: actions::compare(before, after),
         people: people::compare(before.charter(), after.charter()),
         witnesses: Vec::new(),

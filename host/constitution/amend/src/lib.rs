@@ -44,6 +44,7 @@ mod simulation;
 mod tables;
 mod tally;
 mod words;
+mod workflows;
 
 pub use actions::ActionChange;
 pub use comparison::{Comparison, compare};
@@ -54,3 +55,4 @@ pub use probe::{Probe, Witness, probes};
 pub use simulation::{Money, Outcomes, Shift, Simulated, Simulation, amount_of};
 pub use tables::{TableChange, WhatChanged};
 pub use tally::{Standing, Tally, quorum_of};
+pub use workflows::{Part, StepChange, WorkflowChange, WorkflowHow};

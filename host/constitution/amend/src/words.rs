@@ -5,7 +5,7 @@ use std::fmt;
 use polity_lint::{Direction, Finding};
 
 use crate::documents::How;
-use crate::{Comparison, Simulation, WhatChanged};
+use crate::{Comparison, Simulation, WhatChanged, WorkflowHow};
 
 /// Changes told of one table, and findings of each list.
 const MAX_TOLD: usize = 12;
@@ -43,6 +43,7 @@ impl fmt::Display for Comparison {
             }
         }
         self.tell_tables(f)?;
+        self.tell_workflows(f)?;
         if !self.actions.is_empty() {
             writeln!(f, "Actions:")?;
             for action in &self.actions {
@@ -114,6 +115,45 @@ impl Comparison {
                             break;
                         }
                         writeln!(f, "  {line}")?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Comparison {
+    fn tell_workflows(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.workflows.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "Workflows:")?;
+        for workflow in &self.workflows {
+            match &workflow.what {
+                WorkflowHow::Added => {
+                    writeln!(f, "  {}: new {}", workflow.name, way(workflow.direction))?
+                }
+                WorkflowHow::Removed => writeln!(
+                    f,
+                    "  {}: removed {}",
+                    workflow.name,
+                    way(workflow.direction)
+                )?,
+                WorkflowHow::Steps(steps) if steps.is_empty() => {
+                    writeln!(f, "  {}: does the same as before", workflow.name)?;
+                }
+                WorkflowHow::Steps(steps) => {
+                    writeln!(f, "  {} {}", workflow.name, way(workflow.direction))?;
+                    for step in steps.iter().take(MAX_TOLD) {
+                        let name = match step.step.as_str() {
+                            "" => "it",
+                            name => name,
+                        };
+                        writeln!(f, "    {name} {} {}", step.words, way(step.direction))?;
+                    }
+                    if steps.len() > MAX_TOLD {
+                        writeln!(f, "    and {} more", steps.len() - MAX_TOLD)?;
                     }
                 }
             }

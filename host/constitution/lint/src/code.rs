@@ -67,6 +67,10 @@ codes! {
     UnboundAction "unbound-action" Warning "No rule guards an action.",
     RuleNeverApplies "rule-never-applies" Warning "A rule guards actions that no protocol takes.",
     NobodyTriggers "nobody-triggers" Warning "Nothing starts a protocol.",
+    SharedTrigger "shared-trigger" Warning "One event starts two protocols.",
+    RulesDisagree "rules-disagree" Warning "Two bindings of one rule judge one action by different settings.",
+    DuplicateRule "duplicate-rule" Warning "Two bindings of one rule judge one action by the same settings.",
+    DuplicateSteps "duplicate-steps" Note "The same steps stand in several places.",
 }
 
 impl fmt::Display for Code {

@@ -37,9 +37,9 @@ pub mod graph;
 pub mod render;
 
 pub use code::Code;
-pub use density::{Density, Saving};
+pub use density::{Density, DocumentKind, Saving};
 pub use diff::{Change, DiffError, Direction, TableDiff, diff};
 pub use edit::{Edit, Misplaced, Suggestion};
 pub use finding::{Finding, Severity};
-pub use report::{Report, Sources};
-pub use table::{Geometry, Limits, across, count_gaps, count_overlaps, lint_table};
+pub use report::{ProcessDocument, Report, Sources};
+pub use table::{Geometry, Limits, across, count_gaps, count_overlaps, lines_of, lint_table};

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use polity_tables::DecisionTable;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
-use crate::density::{Density, density};
+use crate::density::{Density, density, process_density, repeated_between};
 use crate::finding::{Finding, Severity};
+use crate::graph::ProcessGraph;
 use crate::table::{Limits, across, lint_table};
 
 /// The findings of a check, and how dense each document is.
@@ -17,6 +19,15 @@ pub struct Report {
     /// How much each document says for its length.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub density: Vec<Density>,
+}
+
+/// A protocol and the document that it was read from.
+#[derive(Clone, Copy, Debug)]
+pub struct ProcessDocument<'d> {
+    /// The protocol. The ids of its tasks are JSON pointers into the document.
+    pub graph: &'d ProcessGraph,
+    /// The document.
+    pub json: &'d Json,
 }
 
 /// The texts that findings speak of, by file.
@@ -73,6 +84,14 @@ impl Report {
         Self {
             density: densities,
             ..Self::new(findings)
+        }
+    }
+
+    /// How dense protocols are, each alone, and what stands in several places of them.
+    pub fn of_processes(documents: &[ProcessDocument<'_>]) -> Self {
+        Self {
+            density: documents.iter().map(process_density).collect(),
+            ..Self::new(repeated_between(documents))
         }
     }
 

@@ -75,6 +75,7 @@ fn graph(tasks: Vec<Task>) -> ProcessGraph {
         triggers: vec![Trigger {
             on: "refund.disputed".into(),
             place: place("/schedule"),
+            events: Vec::new(),
         }],
     }
 }
@@ -107,6 +108,7 @@ fn a_sound_protocol_is_silent() {
             name: "refunds".into(),
             guards: vec!["refund.*".into()],
             place: place(""),
+            ..RuleBinding::default()
         }],
         ..Company::default()
     };
@@ -252,6 +254,7 @@ fn rules_actions_and_triggers_must_meet() {
             name: "sites".into(),
             guards: vec!["site.*".into(), "request.received".into(), "*".into()],
             place: place(""),
+            ..RuleBinding::default()
         }],
         other_actions: vec!["request.received".into()],
         ..Company::default()

@@ -60,6 +60,7 @@ fn choice(table: &DecisionTable, version: &str) -> Tree {
             branches: branches.collect(),
             then: None,
             line: 1,
+            pointer: String::new(),
         }],
         title,
     }

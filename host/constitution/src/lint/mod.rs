@@ -1,6 +1,7 @@
 //! A company's folder, checked: what keeps it from loading, and what its tables, workflows and rules contradict, leave
 //! open or say twice. What cannot be read does not keep the rest from being checked.
 
+mod limits;
 mod outcomes;
 mod process;
 mod roles;
@@ -9,10 +10,11 @@ use std::path::Path;
 
 use polity_lint::graph::ProcessGraph;
 use polity_lint::graph::{Company, RuleBinding, lint_company};
-use polity_lint::{Code, Finding, Limits, Report, Suggestion};
+use polity_lint::{Code, Finding, Limits, ProcessDocument, Report, Suggestion};
 use polity_tables::Place;
 use polity_workflow::Workflow;
 
+use crate::binding::Mode;
 use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::sources::Sources;
@@ -80,13 +82,17 @@ fn lint_sources(sources: &Sources, mut problems: Vec<Problem>) -> Checked {
             .map(|binding| RuleBinding {
                 name: binding.name.clone(),
                 guards: binding.guards.iter().map(ToString::to_string).collect(),
-                place: Place::of_file(&format!("rules/{}.json", binding.name)),
+                place: rule_place(sources, &binding.name, "/guards"),
+                rule: binding.rule.clone(),
+                enforced: binding.mode == Mode::Enforce,
+                config: binding.config.clone(),
             })
             .collect(),
         started_by_name: Vec::new(),
     };
     let mut findings: Vec<Finding> = problems.into_iter().map(Finding::from).collect();
     findings.extend(lint_company(&company));
+    findings.extend(limits::compared(&parts, sources));
     findings.extend(unused_policies(sources, &parts));
     for workflow in &parts.workflows {
         findings.extend(outcomes::never_given(workflow, &parts.tables));
@@ -101,7 +107,18 @@ fn lint_sources(sources: &Sources, mut problems: Vec<Problem>) -> Checked {
             mark(place, sources);
         }
     }
-    let report = Report::of_tables(&tables, &Limits::default()).and(Report::new(findings));
+    let documents: Vec<ProcessDocument<'_>> = company
+        .protocols
+        .iter()
+        .zip(&parts.workflows)
+        .map(|(graph, workflow)| ProcessDocument {
+            graph,
+            json: workflow.source(),
+        })
+        .collect();
+    let report = Report::of_tables(&tables, &Limits::default())
+        .and(Report::of_processes(&documents))
+        .and(Report::new(findings));
     Checked {
         report,
         sources: polity_lint::Sources::of(
@@ -111,6 +128,20 @@ fn lint_sources(sources: &Sources, mut problems: Vec<Problem>) -> Checked {
         ),
         documents: sources.iter().count(),
     }
+}
+
+/// A part of a binding's file, as exactly as the file tells it.
+fn rule_place(sources: &Sources, name: &str, pointer: &str) -> Place {
+    let file = format!("rules/{name}.json");
+    let read = |text: &str| polity_document::Document::parse(&file, text).ok();
+    let document = sources.get(&file).and_then(read);
+    document.map_or_else(
+        || Place {
+            pointer: pointer.to_owned(),
+            ..Place::of_file(&file)
+        },
+        |document| document.place(pointer),
+    )
 }
 
 /// A text that no rule judges by, though its author may believe that one does.

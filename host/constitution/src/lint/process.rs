@@ -4,6 +4,8 @@
 //! holds an approval would also be a way around it. So a way out of a block leads to where the block leads, and the block
 //! itself leads only into its tasks, and past them where it may be skipped.
 
+use std::collections::BTreeMap;
+
 use polity_lint::graph::{
     Edge, EdgeKind, Effect, EffectClass, Gate, ProcessGraph, Switch, Target, Task, Trigger, Wait,
 };
@@ -44,8 +46,32 @@ pub(super) fn of(workflow: &Workflow) -> ProcessGraph {
             .map(|trigger| Trigger {
                 on: trigger.words.clone(),
                 place: map.place(&trigger.place),
+                events: events(&workflow.source()["schedule"]["on"]),
             })
             .collect(),
+    }
+}
+
+/// The events of a trigger, by what each must have. Where several must come together, no single one starts anything.
+fn events(on: &Value) -> Vec<BTreeMap<String, Value>> {
+    let of = |filter: &Value| -> BTreeMap<String, Value> {
+        let attributes = filter["with"].as_object().into_iter().flatten();
+        attributes
+            .filter(|(_, value)| !value.as_str().is_some_and(|text| text.contains("${")))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    };
+    match on {
+        Value::Object(on) => on
+            .iter()
+            .flat_map(|(mode, filters)| match (mode.as_str(), filters) {
+                ("one", filter) => vec![of(filter)],
+                ("any", Value::Array(filters)) => filters.iter().map(of).collect(),
+                ("all", Value::Array(filters)) if filters.len() == 1 => vec![of(&filters[0])],
+                _ => Vec::new(),
+            })
+            .collect(),
+        _ => Vec::new(),
     }
 }
 

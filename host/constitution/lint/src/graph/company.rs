@@ -2,9 +2,10 @@
 
 use polity_tables::Place;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
-use super::lint_graph;
 use super::process::{ProcessGraph, takes};
+use super::{bindings, lint_graph, triggers};
 use crate::code::Code;
 use crate::edit::Suggestion;
 use crate::finding::Finding;
@@ -31,6 +32,15 @@ pub struct RuleBinding {
     pub guards: Vec<String>,
     /// Where it stands.
     pub place: Place,
+    /// The rule that judges: bindings of different rules are different questions.
+    #[serde(default)]
+    pub rule: String,
+    /// Whether what it says counts, or is only noted.
+    #[serde(default)]
+    pub enforced: bool,
+    /// Its settings.
+    #[serde(default)]
+    pub config: Json,
 }
 
 /// Everything about protocols and rules, each protocol alone and all together.
@@ -79,7 +89,7 @@ pub fn lint_company(company: &Company) -> Vec<Finding> {
             let mut known = actions.filter(|action| takes(pattern, action));
             if pattern != "*" && known.next().is_none() {
                 let mut place = rule.place.clone();
-                if place.pointer.is_empty() {
+                if matches!(place.pointer.as_str(), "" | "/guards") {
                     place.pointer = format!("/guards/{at}");
                 }
                 findings.push(
@@ -122,5 +132,7 @@ pub fn lint_company(company: &Company) -> Vec<Finding> {
             );
         }
     }
+    findings.extend(triggers::shared(&company.protocols));
+    findings.extend(bindings::compared(&company.rules));
     findings
 }

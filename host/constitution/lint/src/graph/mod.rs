@@ -2,11 +2,13 @@
 //! gets findings at the places it gave.
 
 mod approval;
+mod bindings;
 mod company;
 mod cycles;
 mod paths;
 mod process;
 mod steps;
+mod triggers;
 
 pub use company::{Company, RuleBinding, lint_company};
 pub use process::{

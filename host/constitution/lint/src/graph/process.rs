@@ -1,7 +1,10 @@
 //! The neutral description of a protocol.
 
+use std::collections::BTreeMap;
+
 use polity_tables::Place;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 /// A protocol as tasks and edges.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -170,6 +173,10 @@ pub struct Trigger {
     pub on: String,
     /// Where it is written.
     pub place: Place,
+    /// The events that start it, each by the attributes it must have; what is computed is not among them. Empty where no
+    /// event does.
+    #[serde(default)]
+    pub events: Vec<BTreeMap<String, Json>>,
 }
 
 /// Whether a pattern of action kinds takes an action in.

@@ -45,7 +45,7 @@ pub fn markdown(report: &Report) -> String {
         }
     }
     if !report.density.is_empty() {
-        out.push_str("\n| document | rows needed / rows | decisions a word | inputs decided | repeated parts | edits that save most |\n|---|---|---|---|---|---|\n");
+        out.push_str("\n| document | rows or steps needed / there | decisions a word | inputs or choices decided | repeated parts | edits that save most |\n|---|---|---|---|---|---|\n");
         for density in &report.density {
             let edits: Vec<String> = density
                 .best_edits

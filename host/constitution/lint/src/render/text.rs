@@ -28,12 +28,14 @@ fn rendered(report: &Report, sources: &Sources, renderer: &Renderer) -> String {
     }
     for density in &report.density {
         out.push_str(&format!(
-            "{}: {} of {} rows needed, {:.2} decisions a word, {:.1} % of the inputs decided, {} repeated parts\n",
+            "{}: {} of {} {} needed, {:.2} decisions a word, {:.1} % of the {} decided, {} repeated parts\n",
             density.name,
             density.rows_needed,
             density.rows,
+            density.kind.rows(),
             density.atoms_per_token(),
             density.decided * 100.0,
+            density.kind.inputs(),
             density.repeated_parts
         ));
         for (index, saving) in density.best_edits.iter().enumerate() {

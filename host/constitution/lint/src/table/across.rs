@@ -237,6 +237,21 @@ fn lines(table: &DecisionTable, at: usize) -> Vec<(Decimal, usize)> {
     lines
 }
 
+/// The lines that a table draws for one of its inputs, each with the pointer to a cell that draws it.
+pub fn lines_of(table: &DecisionTable, input: usize) -> Vec<(Decimal, String)> {
+    let is_number = table
+        .columns()
+        .get(input)
+        .is_some_and(|column| matches!(column.kind, Kind::Number | Kind::Integer));
+    if !is_number {
+        return Vec::new();
+    }
+    lines(table, input)
+        .into_iter()
+        .map(|(line, row)| (line, format!("/rules/{row}/inputEntries/{input}")))
+        .collect()
+}
+
 fn thresholds(a: &DecisionTable, b: &DecisionTable, limits: &Limits) -> Vec<Finding> {
     let mut findings = Vec::new();
     let near = Decimal::new(2, 1);

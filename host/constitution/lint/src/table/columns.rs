@@ -43,6 +43,10 @@ pub(super) fn idle(sheet: &Sheet<'_>) -> Vec<Finding> {
             sheet.place(&format!("/inputs/{at}")),
             message,
         );
+        // Whatever else such an input says in this column, it is answered so.
+        if !sheet.may.rows.is_empty() {
+            finding = finding.witness(sheet.witness(sheet.may.sides(0)));
+        }
         // A column whose cells differ leaves rows behind that say the same; those are merged by another cure.
         if asks_nothing {
             let mut edits: Vec<Edit> = (0..sheet.rows())

@@ -14,8 +14,8 @@ use polity_tables::DecisionTable;
 use crate::code::Code;
 use crate::finding::Finding;
 
-pub use across::across;
 pub(crate) use across::joint;
+pub use across::{across, lines_of};
 pub(crate) use merging::groups;
 pub(crate) use sheet::Sheet;
 

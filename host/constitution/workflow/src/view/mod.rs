@@ -1,5 +1,6 @@
 //! A workflow as people see it.
 
+mod cases;
 mod outline;
 mod picture;
 mod tree;

@@ -64,6 +64,9 @@ pub struct Step {
     pub then: Option<String>,
     /// The line in the document.
     pub line: u32,
+    /// Where it stands in the document, as a JSON pointer: what a run says that it is at.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub pointer: String,
 }
 
 /// One of several ways.
@@ -148,6 +151,7 @@ impl Workflow {
             branches: Vec::new(),
             then: (task.then != Flow::Continue).then(|| goes(&task.then)),
             line: self.line(&task.pointer),
+            pointer: task.pointer.clone(),
         };
         let branch = |label: &str, list: ListId| Branch {
             label: label.to_owned(),

@@ -52,7 +52,7 @@ pub(crate) fn template(template: &Template) -> String {
         match template {
             Template::Literal(serde_json::Value::String(text)) => text.clone(),
             Template::Literal(value) => value.to_string(),
-            Template::Expr(jq) => jq.source().to_owned(),
+            Template::Expr(jq) => spoken(jq.source()).unwrap_or_else(|| jq.source().to_owned()),
             Template::List(items) => format!(
                 "[{}]",
                 items.iter().map(write).collect::<Vec<_>>().join(", ")
@@ -67,6 +67,32 @@ pub(crate) fn template(template: &Template) -> String {
         }
     }
     line(&write(template), 80)
+}
+
+/// A text with facts put into it, as people would say it: `"Pay \(.amount) back?"` is `Pay {amount} back?`. None for what
+/// is no text, or computes what it puts in.
+fn spoken(source: &str) -> Option<String> {
+    let text = source.trim().strip_prefix('"')?.strip_suffix('"')?;
+    let mut said = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['\\', '"']) {
+        said.push_str(&rest[..at]);
+        let inside = rest[at..].strip_prefix("\\(")?;
+        let (fact, after) = inside.split_once(')')?;
+        let is_fact = |c: char| c.is_alphanumeric() || matches!(c, '.' | '$' | '_' | ' ');
+        if !fact.chars().all(is_fact) {
+            return None;
+        }
+        let name = fact
+            .trim()
+            .rsplit('.')
+            .next()
+            .filter(|name| !name.is_empty())?;
+        said.push_str(&format!("{{{name}}}"));
+        rest = after;
+    }
+    said.push_str(rest);
+    Some(said)
 }
 
 /// One line of at most so many characters, without control characters.
@@ -89,5 +115,29 @@ pub(crate) fn duration(value: &Template) -> String {
         Template::Literal(literal) => crate::duration::milliseconds(literal)
             .map_or_else(|_| template(value), crate::duration::in_words),
         other => template(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_with_facts_in_it_is_told_as_people_say_it() {
+        let told = |source: &str| spoken(source);
+        assert_eq!(
+            told(r#""Pay \($context.amount) EUR for order \(.order)?""#).unwrap(),
+            "Pay {amount} EUR for order {order}?"
+        );
+        assert_eq!(told(r#""plain""#).unwrap(), "plain");
+        for computed in [
+            r#""\(.a + 1)""#,
+            r#""a" + "b""#,
+            ".a",
+            r#""tab\t""#,
+            r#""\(.)""#,
+        ] {
+            assert_eq!(told(computed), None, "{computed}");
+        }
     }
 }

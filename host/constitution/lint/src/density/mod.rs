@@ -1,5 +1,7 @@
 //! How much a document says for its length, and which edits would make it say the same in less.
 
+mod process;
+
 use std::collections::HashMap;
 
 use polity_tables::{DecisionTable, Test};
@@ -11,22 +13,58 @@ use crate::edit::Suggestion;
 use crate::finding::Finding;
 use crate::table::{Limits, Sheet, groups, open_share};
 
+pub(crate) use process::{process_density, repeated_between};
+
+/// What a document is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DocumentKind {
+    /// A decision table; its rows are rules.
+    #[default]
+    Table,
+    /// A protocol; its rows are steps.
+    Protocol,
+}
+
+impl DocumentKind {
+    /// What its rows are called.
+    pub fn rows(self) -> &'static str {
+        match self {
+            Self::Table => "rows",
+            Self::Protocol => "steps",
+        }
+    }
+
+    /// What it decides.
+    pub fn inputs(self) -> &'static str {
+        match self {
+            Self::Table => "inputs",
+            Self::Protocol => "choices",
+        }
+    }
+}
+
 /// Information per length.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Density {
+    /// What it is.
+    #[serde(default)]
+    pub kind: DocumentKind,
     /// The document.
     pub file: String,
     /// Its name.
     pub name: String,
-    /// Rows now.
+    /// Rows now; of a protocol, steps.
     pub rows: usize,
-    /// Rows after those that can be joined are joined and those that decide nothing are gone.
+    /// Rows after those that can be joined are joined and those that decide nothing are gone; steps after those that no
+    /// path leads to and those that stand there twice are gone.
     pub rows_needed: usize,
-    /// Tests and answers.
+    /// Tests and answers; of a protocol, cases, effects, questions to people, waits and conditions.
     pub atoms: usize,
     /// Words and signs of the text.
     pub tokens: usize,
-    /// The part of the input space that rows decide, each class of values counted alike.
+    /// The part of the input space that rows decide, each class of values counted alike; of a protocol, the part of its
+    /// choices, questions and waits that leave nothing open.
     pub decided: f64,
     /// Parts of the document that stand in it more than once.
     pub repeated_parts: usize,
@@ -87,6 +125,7 @@ pub(crate) fn density(table: &DecisionTable, findings: &[Finding], limits: &Limi
         .collect::<std::collections::HashSet<_>>()
         .len();
     Density {
+        kind: DocumentKind::Table,
         file: table
             .document()
             .map(|document| document.file.clone())
