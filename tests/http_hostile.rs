@@ -228,6 +228,26 @@ async fn a_rule_that_keeps_trapping_is_put_aside_and_still_guards() {
     is_unharmed(&host).await;
 }
 
+/// What a component costs the compiler, it costs a child of the host, whose limits the system enforces.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn plugins_are_compiled_outside_of_the_host() {
+    let host = Host::start(POLITY, company).await;
+    let compiling = || {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", host.pid())).unwrap();
+        // Behind the name, which may hold anything: field 16 and 17 of proc_pid_stat(5), the time of ended children.
+        let (_, fields) = stat.rsplit_once(')').unwrap();
+        let ticks = fields.split_whitespace().skip(13).take(2);
+        ticks
+            .map(|ticks| ticks.parse::<u64>().unwrap())
+            .sum::<u64>()
+    };
+    let before = compiling();
+    assert!(before > 0, "the bundled rule was compiled by nobody");
+    drop_in(&host, "hostile", guests::RULE, PATIENT).await;
+    assert!(compiling() > before, "the new rule was compiled by nobody");
+}
+
 #[tokio::test]
 async fn a_file_that_is_no_plugin_is_refused_with_a_reason_and_nothing_else_changes() {
     let host = Host::start(POLITY, company).await;

@@ -8,7 +8,7 @@
 use std::any::Any;
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
@@ -62,9 +62,10 @@ pub fn compile_for_parent(
     limit_this_process()?;
     let mut component = Vec::new();
     input.read_to_end(&mut component)?;
-    let code = engine::for_compiling(kind)
-        .and_then(|engine| engine.precompile_component(&component))
-        .map_err(|error| CompileError::Component(format!("{error:#}")))?;
+    // What a panic says goes to the host as a sentence, not to standard error as a backtrace.
+    panic::set_hook(Box::new(|_| ()));
+    let compile = || engine::for_compiling(kind)?.precompile_component(&component);
+    let code = caught(compile).map_err(|error| CompileError::Component(format!("{error:#}")))?;
     output.write_all(&code)?;
     Ok(output.flush()?)
 }
@@ -144,16 +145,18 @@ fn reason(status: ExitStatus, said: &[u8]) -> String {
 }
 
 fn compile_here(engine: &Engine, component: &[u8]) -> Result<Component> {
-    let compile = || {
-        // A bug in the compiler is a refusal, not the end of the thread that looks after all plugins.
-        catch_unwind(AssertUnwindSafe(|| Component::new(engine, component)))
-            .unwrap_or_else(|panic| Err(gave_up(panic.as_ref())))
-    };
-    compile().or_else(|error| {
+    let compile = || Component::new(engine, component);
+    caught(compile).or_else(|error| {
         // Seen with large components: sealing the memory image fails with EBUSY, and does not the next time.
         tracing::debug!(error = format!("{error:#}"), "compiling once more");
-        compile()
+        caught(compile)
     })
+}
+
+/// A bug in the compiler is a refusal, not the end of the thread that looks after all plugins.
+fn caught<T>(compile: impl FnOnce() -> Result<T>) -> Result<T> {
+    panic::catch_unwind(AssertUnwindSafe(compile))
+        .unwrap_or_else(|panic| Err(gave_up(panic.as_ref())))
 }
 
 fn gave_up(panic: &(dyn Any + Send)) -> Error {
