@@ -211,6 +211,38 @@ async fn where_the_charter_says_suggest_a_person_decides() {
 }
 
 #[tokio::test]
+async fn a_question_that_nobody_has_to_answer_any_more_is_taken_back() {
+    let host = Host::start(POLITY, |options| {
+        quick(options).amend_charter(
+            "records",
+            json!({"evolution": {"modes": {"index": "suggest", "rollup": "observe"},
+                "settle_ms": 0, "round_ms": 300}}),
+        )
+    })
+    .await;
+    fill(&host).await;
+    use_it(&host, 60).await;
+    let asked = until(&host, "asked", |now| in_state(now, "asked").len() == 1).await;
+    let id = asked[0]["id"].as_str().unwrap();
+    let inbox = host.read("/api/inbox").await;
+    let item = inbox["items"][0]["id"].as_str().unwrap().to_owned();
+    at(&host, &["db", "revert", id]).await.with_code(0);
+    let inbox = host.read("/api/inbox").await;
+    assert_eq!(inbox["items"], json!([]), "nobody is asked in vain");
+    let item = host.read(&format!("/api/inbox/{item}")).await;
+    let why = item["state"]["withdrawn"]["why"].as_str().unwrap();
+    assert!(why.contains("taken back"), "{item}");
+    let late = host
+        .post(&format!(
+            "/api/inbox/{}/decision",
+            item["id"].as_str().unwrap()
+        ))
+        .json(&json!({"type": "accept", "note": "too late"}));
+    assert!(!late.send().await.unwrap().status().is_success());
+    assert!(uses(&host, FILTER).await.is_empty());
+}
+
+#[tokio::test]
 async fn a_rule_that_speaks_to_the_schema_has_the_last_word() {
     let host = Host::start(POLITY, |options| {
         quick(options).first_party("spending-limit").rule(

@@ -84,6 +84,12 @@ pub(crate) fn names(document: &Document) -> Vec<Problem> {
             role_uses.extend(role.as_str().map(|role| (pointer, role)));
         }
     }
+    for (name, rule) in fields(&charter["records"]["rows"]) {
+        for (at, role) in items(&rule["all_for"]).iter().enumerate() {
+            let pointer = format!("/records/rows/{}/all_for/{at}", escaped(name));
+            role_uses.extend(role.as_str().map(|role| (pointer, role)));
+        }
+    }
     for (pointer, role) in role_uses
         .into_iter()
         .filter(|(_, role)| !known.contains(role))

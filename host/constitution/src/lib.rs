@@ -81,7 +81,7 @@ pub use policy::{
     PluginPolicy, Unmatched,
 };
 pub use problem::{Problem, Problems};
-pub use records_policy::{EvolutionPolicy, Freedom, RecordsPolicy, SchemaClass};
+pub use records_policy::{EvolutionPolicy, Freedom, RecordsPolicy, RowMatch, RowRule, SchemaClass};
 pub use resolution::{
     Ask, AskReason, Conflict, Decider, Hypothetical, Outcome, OutcomeKind, Resolution,
 };

@@ -1,8 +1,9 @@
-//! The charter's word on records: how far their schema may change by itself.
+//! The charter's word on records: who may touch which of them, and how far their schema may change by itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::policy::whole;
 
@@ -66,6 +67,42 @@ pub struct RecordsPolicy {
     /// Collections (`payroll`) and fields (`staff.salary`) that only holders of these roles may touch, by name. What is
     /// not named is open to whoever may use records at all.
     pub restricted: BTreeMap<String, BTreeSet<String>>,
+    /// Collections of which not everybody may touch every row, by name.
+    pub rows: BTreeMap<String, RowRule>,
+}
+
+/// Which rows of a collection an actor may read, change, remove and write.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RowRule {
+    /// Alternatives, of which one has to hold: fields, each with what it has to be. The text `$actor` stands for the
+    /// actor's id, `$roles` for any of the actor's roles; everything else for itself.
+    #[serde(rename = "where")]
+    pub alternatives: Vec<BTreeMap<String, Value>>,
+    /// Roles whose holders may touch all rows.
+    pub all_for: BTreeSet<String>,
+}
+
+/// What a field of a [`RowRule`] has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowMatch<'r> {
+    /// The actor's id.
+    Actor,
+    /// One of the actor's roles.
+    Roles,
+    /// This value.
+    Value(&'r Value),
+}
+
+impl<'r> RowMatch<'r> {
+    /// What a value of a rule means.
+    pub fn of(value: &'r Value) -> Self {
+        match value.as_str() {
+            Some("$actor") => Self::Actor,
+            Some("$roles") => Self::Roles,
+            _ => Self::Value(value),
+        }
+    }
 }
 
 impl Default for EvolutionPolicy {
@@ -105,5 +142,22 @@ mod tests {
         assert_eq!(evolution.of(SchemaClass::Link), Some(Freedom::Observe));
         assert_eq!(evolution.round_ms, 1_000);
         assert_eq!(EvolutionPolicy::default().of(SchemaClass::Index), None);
+    }
+
+    #[test]
+    fn a_row_rule_speaks_of_the_actor_and_of_values() {
+        let policy: RecordsPolicy = serde_json::from_value(json!({
+            "rows": {"orders": {"where": [{"owner": "$actor"}, {"team": "$roles", "draft": false}]}},
+        }))
+        .unwrap();
+        let rule = &policy.rows["orders"];
+        assert_eq!(
+            RowMatch::of(&rule.alternatives[0]["owner"]),
+            RowMatch::Actor
+        );
+        assert_eq!(RowMatch::of(&rule.alternatives[1]["team"]), RowMatch::Roles);
+        let draft = &rule.alternatives[1]["draft"];
+        assert_eq!(RowMatch::of(draft), RowMatch::Value(&json!(false)));
+        assert!(rule.all_for.is_empty());
     }
 }

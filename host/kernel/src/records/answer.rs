@@ -54,6 +54,19 @@ pub struct Collected {
     pub more: bool,
 }
 
+impl Piece {
+    /// Without what tells of rows that may not be seen.
+    pub(super) fn discreet(self) -> Self {
+        match self {
+            Self::End { mut summary, more } => {
+                summary.examined = summary.rows;
+                Self::End { summary, more }
+            }
+            other => other,
+        }
+    }
+}
+
 impl RecordAnswer {
     /// The next piece; `None` behind the last.
     pub async fn next(&mut self) -> Option<Piece> {

@@ -48,6 +48,16 @@ pub enum RecordError {
         /// Who may.
         roles: Vec<String>,
     },
+    /// It takes a whole collection, of which the charter lets the actor touch some rows.
+    #[error(
+        "{actor} may not touch every row of {collection:?}: the charter's records.rows keeps some for others; ask for rows with a SELECT, which gives those that may be seen"
+    )]
+    Rows {
+        /// Who wanted it.
+        actor: String,
+        /// Of what.
+        collection: String,
+    },
     /// The rules do not let it happen.
     #[error("{}", .0.reason)]
     Denied(Box<Decision>),

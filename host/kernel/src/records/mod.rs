@@ -18,5 +18,6 @@ pub use answer::{Collected, Piece as RecordPiece, RecordAnswer};
 pub use backup::RecordBackup;
 pub use error::RecordError;
 pub use query::RecordQuery;
+pub(crate) use query::quoted;
 pub(crate) use store::Records;
 pub use write::{Inserted, RecordExport};

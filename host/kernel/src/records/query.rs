@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use polity_constitution::Permission;
 use polity_database::{
-    Collection, Database, EngineError, Limits, PlanNode, QueryOptions, Statement, StatementKind,
-    Stats, Value as Datum,
+    Collection, Database, EngineError, Limits, PlanNode, QueryOptions, RowRights, Statement,
+    StatementKind, Stats, Value as Datum,
 };
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -98,6 +98,9 @@ impl Kernel {
             }
         }
 
+        let rights = self.row_rights(actor);
+        // How many rows were looked at tells of those that may not be seen.
+        let is_whole = about.collections.iter().all(|name| rights.is_open(name));
         let place = self.inner.records.places.clone();
         let place = place
             .acquire_owned()
@@ -109,13 +112,16 @@ impl Kernel {
             let _held = (visit, place);
             let options = QueryOptions {
                 limits,
+                rights,
                 ..QueryOptions::default()
             };
             let send = |piece: Piece| {
                 let sent = runtime.block_on(timeout(PATIENCE, pieces.send(piece)));
                 matches!(sent, Ok(Ok(())))
             };
-            run(&database, &sql, &values, &options, rows, &send);
+            run(&database, &sql, &values, &options, rows, &|piece| {
+                send(if is_whole { piece } else { piece.discreet() })
+            });
         });
         Ok(RecordAnswer {
             decision_id: decision.id,
@@ -142,23 +148,31 @@ impl Kernel {
         });
         self.judge_access(actor, StatementKind::Query, input)
             .await?;
+        let options = QueryOptions {
+            rights: self.row_rights(actor),
+            ..QueryOptions::default()
+        };
         let sql = sql.to_owned();
         Ok(self
-            .at_work(move |database| database.engine().explain(&sql, &QueryOptions::default()))
+            .at_work(move |database| database.engine().explain(&sql, &options))
             .await??)
     }
 
-    /// The collections with the number of their documents, by name.
+    /// The collections with the number of their documents that an actor may touch, by name.
     ///
     /// # Errors
     /// The database does not open or read.
-    pub async fn collections(&self) -> Result<Vec<(Arc<Collection>, u64)>, RecordError> {
+    pub async fn collections(
+        &self,
+        actor: &Actor,
+    ) -> Result<Vec<(Arc<Collection>, u64)>, RecordError> {
         let _visit = self.enter()?;
-        let counted = self.at_work(|database| {
+        let rights = self.row_rights(actor);
+        let counted = self.at_work(move |database| {
             let catalogue = database.engine().catalogue();
             let collections = catalogue.collections.values();
             collections
-                .map(|found| Ok((found.clone(), database.engine().count(&found.name)?)))
+                .map(|found| Ok((found.clone(), count(database, &found.name, &rights)?)))
                 .collect::<Result<Vec<_>, EngineError>>()
         });
         Ok(counted.await??)
@@ -171,15 +185,6 @@ impl Kernel {
     pub async fn record_stats(&self) -> Result<Stats, RecordError> {
         let _visit = self.enter()?;
         self.at_work(|database| database.stats()).await
-    }
-
-    fn may(&self, actor: &Actor, about: &Statement) -> Result<(), RecordError> {
-        let (collections, fields) = (about.collections.iter(), about.fields.iter());
-        self.may_touch(
-            actor,
-            collections.map(String::as_str),
-            fields.map(String::as_str),
-        )
     }
 
     pub(super) async fn database(&self) -> Result<Arc<Database>, RecordError> {
@@ -197,6 +202,29 @@ impl Kernel {
         let done = tokio::task::spawn_blocking(move || Ok(work(&*inner.records.database()?)));
         done.await.map_err(|_| RecordError::Broken)?
     }
+}
+
+/// How many documents of a collection may be touched.
+fn count(database: &Database, collection: &str, rights: &RowRights) -> Result<u64, EngineError> {
+    let engine = database.engine();
+    if rights.is_open(collection) {
+        return engine.count(collection);
+    }
+    let options = QueryOptions {
+        rights: rights.clone(),
+        ..QueryOptions::default()
+    };
+    let sql = format!("SELECT count(*) FROM {}", quoted(collection));
+    let answer = engine.query_with(&sql, &[], &options)?;
+    Ok(match answer.rows.first().and_then(|row| row.first()) {
+        Some(Datum::Int(count)) => u64::try_from(*count).unwrap_or(0),
+        _ => 0,
+    })
+}
+
+/// A name as SQL has it, whatever is in it.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Planning reads sizes, and with them perhaps a collection that nobody has read yet.

@@ -73,11 +73,11 @@ impl Kernel {
             self.may_write(actor, &database, collection, &read)?;
         }
         let collection = collection.to_owned();
+        let rights = self.row_rights(actor);
         let ids = self
             .at_work(move |database| {
-                database
-                    .engine()
-                    .insert(&collection, &read, Durability::Durable)
+                let engine = database.engine();
+                engine.insert_within(&rights, &collection, &read, Durability::Durable)
             })
             .await??;
         Ok(Inserted {

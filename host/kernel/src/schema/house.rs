@@ -7,7 +7,7 @@ use std::time::Duration;
 use polity_constitution::{ActionKind, EvolutionPolicy, Freedom, OutcomeKind, SchemaClass};
 use polity_database::evolve::{Batch, Class, Life, Mode, Policy, Proposal, Saved, Verdict};
 use polity_database::{Answered, Observations, Overseer, Settings};
-use polity_ledger::{Ledger, new_id};
+use polity_ledger::{CommitError, Ledger, new_id};
 use polity_runtime::World;
 use polity_runtime::plugin::Plugin;
 use serde_json::json;
@@ -153,10 +153,29 @@ impl Overseer for House {
     }
 
     fn store(&self, batch: &Batch) -> Result<(), String> {
-        let commit = journal::commit(batch)?;
-        let stored = self.wait(self.ledger.commit(commit));
-        let stored = stored.ok_or("the host is going")?;
-        stored.map(drop).map_err(|error| error.to_string())
+        let kernel = self.kernel();
+        loop {
+            let mut commit = journal::commit(batch)?;
+            let mut withdrawn = Vec::new();
+            if let Some(kernel) = &kernel {
+                let with = people::withdraw(kernel, &self.ledger, batch, commit);
+                (commit, withdrawn) = with.map_err(|error| error.to_string())?;
+            }
+            let stored = self.wait(self.ledger.commit(commit));
+            match (stored.ok_or("the host is going")?, &kernel) {
+                (Ok(_), Some(kernel)) => {
+                    let inbox = kernel.inbox();
+                    withdrawn
+                        .iter()
+                        .for_each(|item| inbox.announce_withdrawal(item));
+                    return Ok(());
+                }
+                (Ok(_), None) => return Ok(()),
+                // Somebody answered at this moment: that question is closed, and there is one less to take back.
+                (Err(CommitError::Conflict { .. }), _) if !withdrawn.is_empty() => {}
+                (Err(error), _) => return Err(error.to_string()),
+            }
+        }
     }
 
     fn new_id(&self) -> Uuid {

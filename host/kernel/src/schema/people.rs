@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use polity_database::Answered;
-use polity_database::evolve::{Life, State};
-use polity_inbox::{Answer, AnswerKind, InboxError, NewItem, OnExpiry, RaiseError};
+use polity_database::evolve::{Batch, Life, Outcome, State};
+use polity_inbox::{Answer, AnswerKind, InboxError, NewItem, OnExpiry, RaiseError, Withdrawal};
 use polity_inbox::{Item, State as ItemState};
 use polity_ledger::{Commit, CommitError, Ledger, ReadError};
 use serde::{Deserialize, Serialize};
@@ -130,6 +130,50 @@ const MAX_TITLE: usize = 300;
 
 fn short(text: &str) -> String {
     text[..text.floor_char_boundary(MAX_TITLE)].to_owned()
+}
+
+/// The questions about mutations that are over and that nobody has answered, to be taken back in the commit that ends them.
+/// Forgets where questions lay.
+pub(super) fn withdraw(
+    kernel: &Kernel,
+    ledger: &Ledger,
+    batch: &Batch,
+    mut commit: Commit,
+) -> Result<(Commit, Vec<Withdrawal>), AskError> {
+    let mut withdrawn = Vec::new();
+    for life in &batch.over {
+        let items = match asked(ledger, *life)? {
+            None => continue,
+            Some(Asked::Item { id }) => vec![id],
+            Some(Asked::Decision { id }) => kernel
+                .decision(id)?
+                .and_then(|decision| decision.resolution)
+                .map_or(Vec::new(), |of| {
+                    of.items.iter().map(|item| item.id).collect()
+                }),
+        };
+        let why = batch.entries.iter().find(|entry| entry.id == *life);
+        let why = why.map_or("it is over", |entry| over(&entry.outcome));
+        for id in items {
+            if let Some(withdrawal) = kernel.inbox().withdrawing(id, why)? {
+                commit = withdrawal.add_to(commit);
+                withdrawn.push(withdrawal);
+            }
+        }
+        commit = commit.delete(format!("{ASKED}{life}"));
+    }
+    Ok((commit, withdrawn))
+}
+
+fn over(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Kept => "the change was made meanwhile",
+        Outcome::Reverted { .. } => "the change was taken back meanwhile",
+        Outcome::Refused { by, .. } if by == "catalogue" => {
+            "the schema has changed meanwhile, and this does not fit it any more"
+        }
+        Outcome::Refused { .. } => "the proposal was taken back meanwhile",
+    }
 }
 
 /// What became of the question about a mutation; nothing while it is open.

@@ -3,15 +3,19 @@
 //! The records are another store than the ledger, so a change is not in the transaction of the state. It is made so that
 //! making it again changes nothing: a new record gets its id from the effect's key, and setting a field twice is setting
 //! it once.
+//!
+//! A workflow touches what the one who began it may touch, fields and rows alike.
 
-use polity_database::{Database, Document, Durability, EngineError, QueryOptions, Value as Datum};
+use polity_database::{
+    Database, Document, Durability, EngineError, QueryOptions, RowRights, Value as Datum,
+};
 use polity_workflow::{Call, Fault, FaultKind};
 use serde_json::{Map, Value, json};
 
 use super::{Performance, Unperformed};
-use crate::Kernel;
 use crate::digest::sha256;
-use crate::records::RecordError;
+use crate::records::{RecordError, quoted};
+use crate::{Actor, Kernel};
 
 /// Records of one answer where the workflow names no limit.
 const USUAL_ROWS: u64 = 1_000;
@@ -21,9 +25,20 @@ impl Kernel {
         &self,
         performance: Performance,
     ) -> Result<Value, Unperformed> {
-        let Performance { call, key, .. } = performance;
+        let Performance {
+            call, key, actor, ..
+        } = performance;
+        let kernel = self.clone();
         let done = self
-            .at_work(move |database| touch(database, &call, &key))
+            .at_work(move |database| {
+                let hand = Hand {
+                    rights: kernel.row_rights(&actor),
+                    kernel: &kernel,
+                    actor: &actor,
+                    database,
+                };
+                touch(&hand, &call, &key)
+            })
             .await;
         match done {
             Ok(done) => Ok(done?),
@@ -33,7 +48,51 @@ impl Kernel {
     }
 }
 
-fn touch(database: &Database, call: &Call, key: &str) -> Result<Value, Fault> {
+/// What reaches into the records for an actor.
+struct Hand<'h> {
+    database: &'h Database,
+    kernel: &'h Kernel,
+    actor: &'h Actor,
+    rights: RowRights,
+}
+
+impl Hand<'_> {
+    fn options(&self) -> QueryOptions {
+        QueryOptions {
+            durability: Durability::Durable,
+            rights: self.rights.clone(),
+            ..QueryOptions::default()
+        }
+    }
+
+    /// Whether the actor may touch these fields.
+    fn may_touch<'n>(
+        &self,
+        collection: &str,
+        fields: impl Iterator<Item = &'n String>,
+    ) -> Result<(), Fault> {
+        let fields: Vec<String> = fields.map(|name| format!("{collection}.{name}")).collect();
+        let touched = fields.iter().map(String::as_str);
+        let may = self.kernel.may_touch(self.actor, [collection], touched);
+        may.map_err(forbidden)
+    }
+
+    /// What the actor may see of a record.
+    fn read(&self, collection: &str, id: &Datum) -> Result<Option<Document>, Fault> {
+        let engine = self.database.engine();
+        let catalogue = engine.catalogue();
+        let found = catalogue.collection(collection).map_err(failed)?;
+        let names = self.kernel.fields_for(self.actor, found);
+        let read = engine.get_within(&self.rights, collection, id);
+        Ok(read.map_err(failed)?.map(|mut document| {
+            let is_open = |name: &str| names.iter().any(|open| open == name);
+            document.fields.retain(|(name, _)| is_open(name));
+            document
+        }))
+    }
+}
+
+fn touch(hand: &Hand<'_>, call: &Call, key: &str) -> Result<Value, Fault> {
     match call {
         Call::RecordsQuery {
             collection,
@@ -54,7 +113,7 @@ fn touch(database: &Database, call: &Call, key: &str) -> Result<Value, Fault> {
             asked.order(order)?;
             let limit = limit.unwrap_or(USUAL_ROWS);
             asked.sql.push_str(&format!(" LIMIT {limit}"));
-            asked.rows(database)
+            asked.rows(hand)
         }
         Call::RecordsInsert {
             collection,
@@ -70,12 +129,17 @@ fn touch(database: &Database, call: &Call, key: &str) -> Result<Value, Fault> {
             let text = Value::Object(document.clone()).to_string();
             let read = Document::parse(text.as_bytes())
                 .map_err(|error| Fault::new(FaultKind::Validation, error.to_string()))?;
-            let engine = database.engine();
+            let read = std::slice::from_ref(&read);
+            let may = hand
+                .kernel
+                .may_write(hand.actor, hand.database, collection, read);
+            may.map_err(forbidden)?;
+            let engine = hand.database.engine();
             let inserted =
-                engine.insert(collection, std::slice::from_ref(&read), Durability::Durable);
+                engine.insert_within(&hand.rights, collection, read, Durability::Durable);
             match inserted {
                 Ok(_) => Ok(json!({ "id": id, "record": document })),
-                Err(EngineError::Exists { .. }) if is_same(database, collection, &read)? => {
+                Err(EngineError::Exists { .. }) if is_same(hand, collection, &read[0])? => {
                     // It was made before the host ended.
                     Ok(json!({ "id": id, "record": document }))
                 }
@@ -87,17 +151,17 @@ fn touch(database: &Database, call: &Call, key: &str) -> Result<Value, Fault> {
             id,
             set,
             expect,
-        } => update(database, (collection, id), set, expect),
+        } => update(hand, (collection, id), set, expect),
         _ => Err(Fault::new(FaultKind::Runtime, "this touches no records")),
     }
 }
 
 /// Whether the record is there with these values.
-fn is_same(database: &Database, collection: &str, read: &Document) -> Result<bool, Fault> {
+fn is_same(hand: &Hand<'_>, collection: &str, read: &Document) -> Result<bool, Fault> {
     let Some(id) = read.get("id") else {
         return Ok(false);
     };
-    let found = database.engine().get(collection, id).map_err(failed)?;
+    let found = hand.read(collection, id)?;
     Ok(found.is_some_and(|found| {
         let fields = read.fields.iter();
         fields
@@ -107,13 +171,14 @@ fn is_same(database: &Database, collection: &str, read: &Document) -> Result<boo
 }
 
 fn update(
-    database: &Database,
+    hand: &Hand<'_>,
     (collection, id): (&str, &str),
     set: &Map<String, Value>,
     expect: &Map<String, Value>,
 ) -> Result<Value, Fault> {
     let id = datum(&Value::from(id))?;
-    let read = || database.engine().get(collection, &id).map_err(failed);
+    hand.may_touch(collection, set.keys().chain(expect.keys()))?;
+    let read = || hand.read(collection, &id);
     let Some(before) = read()? else {
         let why = format!("there is no record {} in {collection}", id.to_json());
         return Err(Fault::communication(404, why));
@@ -148,7 +213,7 @@ fn update(
             };
             asked.sql.push_str(&format!(" AND {condition}"));
         }
-        if asked.run(database)? == 0 {
+        if asked.run(hand)? == 0 {
             let why = format!(
                 "the record {} in {collection} is not as the workflow expects it",
                 id.to_json()
@@ -244,8 +309,17 @@ impl Asked {
         Ok(())
     }
 
-    fn rows(&self, database: &Database) -> Result<Value, Fault> {
-        let answer = match database.engine().query(&self.sql, &self.parameters) {
+    fn rows(&self, hand: &Hand<'_>) -> Result<Value, Fault> {
+        let engine = hand.database.engine();
+        let answer = engine.statement(&self.sql, self.parameters.len());
+        let answer = match answer {
+            Ok(about) => {
+                hand.kernel.may(hand.actor, &about).map_err(forbidden)?;
+                engine.query_with(&self.sql, &self.parameters, &hand.options())
+            }
+            Err(error) => Err(error),
+        };
+        let answer = match answer {
             Ok(answer) => answer,
             // What was never written holds nothing.
             Err(EngineError::Unknown {
@@ -266,14 +340,13 @@ impl Asked {
         Ok(answer.rows.iter().map(row).collect())
     }
 
-    fn run(&self, database: &Database) -> Result<u64, Fault> {
-        let options = QueryOptions {
-            durability: Durability::Durable,
-            ..QueryOptions::default()
-        };
-        let done = database
-            .engine()
-            .stream(&self.sql, &self.parameters, &options, &mut |_| {
+    fn run(&self, hand: &Hand<'_>) -> Result<u64, Fault> {
+        let engine = hand.database.engine();
+        let about = engine.statement(&self.sql, self.parameters.len());
+        let about = about.map_err(failed)?;
+        hand.kernel.may(hand.actor, &about).map_err(forbidden)?;
+        let done = engine
+            .stream(&self.sql, &self.parameters, &hand.options(), &mut |_| {
                 std::ops::ControlFlow::Continue(())
             })
             .map_err(failed)?;
@@ -286,13 +359,14 @@ fn datum(value: &Value) -> Result<Datum, Fault> {
         .map_err(|error| Fault::new(FaultKind::Validation, error.to_string()))
 }
 
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+fn forbidden(error: RecordError) -> Fault {
+    Fault::new(FaultKind::Authorization, error.to_string())
 }
 
 fn failed(error: EngineError) -> Fault {
     match error {
         EngineError::Exists { .. } => Fault::communication(409, error.to_string()),
+        EngineError::Beyond { .. } => Fault::new(FaultKind::Authorization, error.to_string()),
         EngineError::Store(_) | EngineError::Stopped { .. } => {
             Fault::new(FaultKind::Runtime, error.to_string())
         }

@@ -277,10 +277,10 @@ pub(crate) async fn get_collection_history(
     caller: Caller,
     Path(name): Path<String>,
 ) -> Result<Answer<Mutations>, Fault> {
-    caller.allowed(Permission::RecordsRead)?;
+    let actor = caller.allowed(Permission::RecordsRead)?;
     let items = app.kernel.mutations(Some(&name)).await.map_err(of_schema)?;
     if items.is_empty() {
-        let known = app.kernel.collections().await.map_err(of_document)?;
+        let known = app.kernel.collections(&actor).await.map_err(of_document)?;
         let mut names = known.iter().map(|(found, _)| found.name.as_str());
         if !names.any(|known| known == name) {
             let names = known.iter().map(|(found, _)| found.name.as_str());

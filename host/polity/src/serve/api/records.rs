@@ -237,8 +237,8 @@ pub(crate) async fn list_collections(
     State(app): State<App>,
     caller: Caller,
 ) -> Result<Answer<view::Collections>, Fault> {
-    caller.allowed(Permission::RecordsRead)?;
-    let found = app.kernel.collections().await.map_err(of_document)?;
+    let actor = caller.allowed(Permission::RecordsRead)?;
+    let found = app.kernel.collections(&actor).await.map_err(of_document)?;
     let items = found
         .iter()
         .map(|(found, rows)| CollectionView::of(found, *rows));
@@ -265,8 +265,8 @@ pub(crate) async fn get_collection(
     caller: Caller,
     Path(name): Path<String>,
 ) -> Result<Answer<CollectionView>, Fault> {
-    caller.allowed(Permission::RecordsRead)?;
-    let collections = app.kernel.collections().await.map_err(of_document)?;
+    let actor = caller.allowed(Permission::RecordsRead)?;
+    let collections = app.kernel.collections(&actor).await.map_err(of_document)?;
     let found = collections.iter().find(|(found, _)| found.name == name);
     let (found, rows) = found.ok_or_else(|| {
         fault::no_collection(

@@ -26,7 +26,9 @@ pub(in crate::serve::api) fn of_document(error: RecordError) -> Fault {
         RecordError::Document { at, error } => Fault::at(format!("/{at}"), error.to_string()),
         RecordError::Forbidden { .. } => Fault::new(Kind::Forbidden, error.to_string())
             .with("permission", polity_constitution::Permission::RecordsWrite),
-        RecordError::Restricted { .. } => Fault::new(Kind::Forbidden, error.to_string()),
+        RecordError::Restricted { .. } | RecordError::Rows { .. } => {
+            Fault::new(Kind::Forbidden, error.to_string())
+        }
         RecordError::Denied(decision) => judged(Kind::Denied, &decision),
         RecordError::Escalated(decision) => {
             judged(Kind::Escalated, &decision).with("inbox_items", &decision.inbox_items)
@@ -72,6 +74,7 @@ fn engine(error: EngineError, pointer: &str) -> Fault {
             what: "collection", ..
         } if pointer.is_empty() => Fault::new(Kind::NotFound, said),
         EngineError::Exists { .. } => Fault::new(Kind::Conflict, said),
+        EngineError::Beyond { .. } => Fault::new(Kind::Forbidden, said),
         EngineError::Limit { what, .. } if what.contains("time") => Fault::new(Kind::Timeout, said),
         EngineError::Store(_) | EngineError::Stopped { .. } => Fault::internal(said),
         _ => Fault::at(pointer, said),
