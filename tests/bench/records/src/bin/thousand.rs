@@ -23,6 +23,9 @@ use polity_database::{
 use polity_simulate::Which;
 use uuid::Uuid;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs of each query that a figure rests on.
 const RUNS: usize = 1_000;
 /// Longest wait for both changes.

@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use polity_bench_records::{flag, quantile};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Turns that a measurement is cut into.
 const TURNS: usize = 10;
 /// Writers of the group commit, and what each writes.
