@@ -13,6 +13,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, HeaderValue};
 use zeroize::Zeroizing;
 
@@ -153,7 +155,13 @@ impl Credential {
                 "holds characters that a header cannot carry; put the credential alone there, on one line",
             ));
         }
-        let value = Zeroizing::new(grant.template.replacen("{}", &text, 1));
+        let value = Zeroizing::new(match &grant.user {
+            None => grant.template.replacen("{}", &text, 1),
+            Some(user) => {
+                let pair = Zeroizing::new(format!("{user}:{}", *text));
+                format!("Basic {}", STANDARD.encode(pair.as_bytes()))
+            }
+        });
         let mut header = HeaderValue::from_str(&value)
             .map_err(|_| unusable("does not make a header; look at its `template`"))?;
         header.set_sensitive(true);
@@ -257,6 +265,7 @@ mod tests {
             host: HostPattern::parse("api.example.com").unwrap(),
             header: HeaderName::from_static("authorization"),
             template: "Bearer {}".into(),
+            user: None,
             source,
         }
     }
@@ -300,6 +309,17 @@ mod tests {
         ] {
             assert_eq!(header(load(source, &variables)), format!("Bearer {KEY}"));
         }
+    }
+
+    #[test]
+    fn a_password_goes_with_its_user() {
+        let mut grant = grant(SecretSource::Env("KEY".into()));
+        grant.user = Some("Aladdin".into());
+        let secrets = Secrets::load_with(&[grant], |_| Some("open sesame".into()));
+        assert_eq!(
+            header(secrets.entries[0].state.clone()),
+            "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
+        );
     }
 
     #[test]

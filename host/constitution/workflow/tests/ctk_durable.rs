@@ -29,6 +29,6 @@ fn every_scenario_of_the_durable_kit_passes_at_every_crash_point() {
         }
     }
     assert!(failed.is_empty(), "{passed} passed, failed: {failed:#?}");
-    assert_eq!(files.len(), 10);
-    assert!(passed >= 30, "{passed}");
+    assert_eq!(files.len(), 11);
+    assert!(passed >= 35, "{passed}");
 }

@@ -139,6 +139,22 @@ fn each_rule_of_the_profile_has_its_code() {
         ("do: [{a: {run: {container: {image: x}}}}]", "refused-run"),
         ("do: [{a: {call: decied}}]", "unknown-function"),
         (
+            "do: [{a: {call: mcp, with: {method: tools/call, transport: {http: {endpoint: https://x.example}}}}}]",
+            "refused-call",
+        ),
+        (
+            "do: [{a: {call: openapi, with: {document: {endpoint: https://x.example}, operationId: a}}}]",
+            "refused-call",
+        ),
+        (
+            "do: [{a: {call: http, with: {method: get, endpoint: {uri: https://x.example, authentication: {oauth2: {authority: https://x.example, grant: client_credentials, client: {id: a, secret: b}}}}}}}]",
+            "refused-authentication",
+        ),
+        (
+            "use: {secrets: [s]}\ndo: [{a: {call: http, with: {method: get, endpoint: {uri: https://x.example, authentication: {bearer: {use: s}}}}}}]",
+            "refused-authentication",
+        ),
+        (
             "do: [{a: {call: http, with: {method: get, endpoint: {uri: https://x.example, authentication: {use: nobody}}}}}]",
             "unknown-authentication",
         ),

@@ -13,6 +13,8 @@ enum Move {
     Fail(usize, u16),
     AnswerOld(usize),
     Wake(u64),
+    Hold(usize),
+    Release(usize),
     Deliver(u8, &'static str, &'static str),
     Suspend,
     Resume,
@@ -37,6 +39,8 @@ fn moves() -> impl Strategy<Value = Move> {
         1 => any::<usize>().prop_map(Move::AnswerOld),
         3 => (0_u64..100_000_000).prop_map(Move::Wake),
         3 => (0_u8..6, kind, question).prop_map(|(id, kind, question)| Move::Deliver(id, kind, question)),
+        2 => any::<usize>().prop_map(Move::Hold),
+        3 => any::<usize>().prop_map(Move::Release),
         1 => Just(Move::Suspend),
         2 => Just(Move::Resume),
         1 => Just(Move::Cancel),
@@ -111,6 +115,14 @@ proptest! {
                     now += ms;
                     Event::TimerFired
                 }
+                Move::Hold(which) => match pick(which) {
+                    Some(id) => Event::EffectHeld { id },
+                    None => Event::TimerFired,
+                },
+                Move::Release(which) => match pick(which) {
+                    Some(id) => Event::EffectReleased { id },
+                    None => Event::TimerFired,
+                },
                 Move::Deliver(id, kind, question) => Event::Received {
                     cloud_event: json!({"id": id.to_string(), "source": "/s", "type": kind, "data": {"question": question}}),
                 },
@@ -120,11 +132,16 @@ proptest! {
             };
             let stored = serde_json::to_vec(&transition.instance).unwrap();
             let again: Instance = serde_json::from_slice(&stored).unwrap();
+            let before = transition.instance.clone();
             let next = transition.instance.step(&workflow, event.clone(), now, 3).unwrap();
             // What was stored and read moves exactly as what stayed in memory.
-            prop_assert_eq!(&again.step(&workflow, event, now, 3).unwrap(), &next);
+            prop_assert_eq!(&again.step(&workflow, event.clone(), now, 3).unwrap(), &next);
             number = check(number, &next);
             for request in &next.requests {
+                if matches!(&event, Event::EffectReleased { id } if *id == request.id) {
+                    prop_assert!(before.is_held(&request.id));
+                    continue;
+                }
                 prop_assert!(requested.insert(request.id.clone()), "{:?} was asked for twice", request.id);
             }
             transition = next;

@@ -79,6 +79,8 @@ pub struct SecretGrant {
     pub header: HeaderName,
     /// in place of the `{}` of this text.
     pub template: String,
+    /// Whose password it is. The header is then that of RFC 7617: `Basic`, and both in base64.
+    pub user: Option<String>,
     /// Where the host reads it.
     pub source: SecretSource,
 }

@@ -42,6 +42,13 @@ pub(crate) fn secret(host: &str, header: &str, template: &str, env: &str) -> Str
     out
 }
 
+/// A `[[secret]]` table of a user's password that an environment variable holds.
+pub(crate) fn password(host: &str, header: &str, user: &str, env: &str) -> String {
+    let (host, header) = (quoted(host), quoted(header));
+    let (user, env) = (quoted(user), quoted(env));
+    format!("[[secret]]\nhost = {host}\nheader = {header}\nuser = {user}\nenv = {env}\n")
+}
+
 /// A `[[folder]]` table.
 pub(crate) fn folder(host: &str, guest: &str, write: bool) -> String {
     let mut out = format!(

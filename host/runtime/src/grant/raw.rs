@@ -46,6 +46,7 @@ struct RawSecret {
     host: String,
     header: String,
     template: Option<String>,
+    user: Option<String>,
     env: Option<String>,
     file: Option<PathBuf>,
     credential: Option<String>,
@@ -224,6 +225,12 @@ impl Findings<'_> {
                 format!("`header` {header} is the host's own; a credential needs another"),
             );
         }
+        if raw.user.is_some() && raw.template.is_some() {
+            self.say(
+                &format!("{here}/template"),
+                "`template` and `user` both say what the header is; keep one of them".into(),
+            );
+        }
         let template = raw.template.unwrap_or_else(|| "{}".into());
         if template.matches("{}").count() != 1 {
             self.say(
@@ -247,6 +254,7 @@ impl Findings<'_> {
             host: host?,
             header: header?,
             template,
+            user: raw.user,
             source,
         })
     }

@@ -13,26 +13,54 @@ use super::want::{Capability, Want};
 use crate::egress::address::{AddressClass, Reach};
 use crate::grant::HostPattern;
 
-/// A URL that the configuration holds.
+/// A URL that the configuration holds, or one in each entry of a table: `/sites/*/url`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConfiguredUrl {
     /// Its place in `[config]`, a JSON pointer: `/base_url`.
     pub config: String,
-    /// The URL where nothing stands there.
-    pub default: String,
+    /// The URL where nothing stands there; without one nothing is wanted then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
 }
 
 impl ConfiguredUrl {
-    /// Tells a default that leads nowhere.
+    /// Tells a default that leads nowhere, and a place that is none.
     pub(super) fn check(&self) -> Result<(), String> {
-        match Target::of(&self.default) {
-            Some(_) => Ok(()),
-            None => Err(format!(
-                "`base_url.default` {:?} is no http or https URL of a host",
-                self.default
-            )),
+        if self.config.matches("/*").count() > 1 {
+            let place = &self.config;
+            return Err(format!("`base_url.config` {place:?} has more than one *"));
         }
+        match &self.default {
+            Some(default) if Target::of(default).is_none() => Err(format!(
+                "`base_url.default` {default:?} is no http or https URL of a host"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The URLs that are configured, each with the name of its entry.
+    fn found<'c>(&self, config: &'c Value) -> Vec<(String, &'c str)> {
+        let Some((table, rest)) = self.config.split_once("/*") else {
+            let url = config.pointer(&self.config).and_then(Value::as_str);
+            return url.map(|url| (String::new(), url)).into_iter().collect();
+        };
+        let entries: Vec<(String, &Value)> = match config.pointer(table) {
+            Some(Value::Object(entries)) => entries
+                .iter()
+                .map(|(name, entry)| (name.clone(), entry))
+                .collect(),
+            Some(Value::Array(entries)) => entries
+                .iter()
+                .enumerate()
+                .map(|(at, entry)| (at.to_string(), entry))
+                .collect(),
+            _ => Vec::new(),
+        };
+        entries
+            .into_iter()
+            .filter_map(|(name, entry)| Some((name, entry.pointer(rest)?.as_str()?)))
+            .collect()
     }
 }
 
@@ -45,56 +73,82 @@ struct Target {
 }
 
 impl Want {
-    /// The want under a configuration; none where the configuration makes it fall away.
-    pub fn under(&self, config: &Value) -> Option<Self> {
+    /// The want under a configuration: one for each URL that it depends on, none where the configuration makes it fall
+    /// away.
+    pub fn under(&self, config: &Value) -> Vec<Self> {
         let is_there = |pointer: &String| {
             config
                 .pointer(pointer)
                 .is_some_and(|value| !value.is_null())
         };
         if self.unless_config.as_ref().is_some_and(is_there) {
-            return None;
+            return Vec::new();
         }
         let mut want = self.clone();
-        let Capability::Http {
-            host,
-            base_url,
-            paths,
-            plain,
-            private,
-            ..
-        } = &mut want.capability
+        let (Capability::Http { base_url, .. } | Capability::Secret { base_url, .. }) =
+            &mut want.capability
         else {
-            return Some(want);
+            return vec![want];
         };
-        let Some(ConfiguredUrl {
-            config: place,
-            default,
-        }) = base_url.take()
-        else {
-            return Some(want);
+        let Some(configured) = base_url.take() else {
+            return vec![want];
         };
-        let configured = config.pointer(&place).and_then(Value::as_str);
+        let mut found = configured.found(config);
+        if found.is_empty() {
+            let default = configured.default.as_deref();
+            found.extend(default.map(|url| (String::new(), url)));
+        }
+        found
+            .into_iter()
+            .map(|(entry, url)| want.clone().at(&entry, url))
+            .collect()
+    }
+
+    /// The want at one URL.
+    fn at(mut self, entry: &str, url: &str) -> Self {
         // A text that is no URL reaches nothing. It is the configuration's schema that should have said so; here it
         // must not turn into a grant of something else.
-        let target = configured
-            .or(Some(&default))
-            .and_then(Target::of)
-            .unwrap_or_else(|| Target {
-                host: configured.unwrap_or(&default).to_owned(),
-                path: String::new(),
-                plain: false,
-                private: false,
-            });
-        (*host, *plain, *private) = (target.host, target.plain, target.private);
-        for path in paths.iter_mut() {
-            path.insert_str(0, &target.path);
+        let target = Target::of(url).unwrap_or_else(|| Target {
+            host: url.to_owned(),
+            path: String::new(),
+            plain: false,
+            private: false,
+        });
+        match &mut self.capability {
+            Capability::Http {
+                host,
+                paths,
+                plain,
+                private,
+                ..
+            } => {
+                (*host, *plain, *private) = (target.host, target.plain, target.private);
+                for path in paths.iter_mut() {
+                    path.insert_str(0, &target.path);
+                }
+                if paths.is_empty() && !target.path.is_empty() {
+                    paths.push(format!("{}/*", target.path));
+                }
+            }
+            Capability::Secret { host, env, .. } => {
+                *host = target.host;
+                if let Some(env) = env {
+                    *env = env.replace('*', &as_variable(entry));
+                }
+            }
+            Capability::Folder { .. } | Capability::Limit { .. } => {}
         }
-        if paths.is_empty() && !target.path.is_empty() {
-            paths.push(format!("{}/*", target.path));
-        }
-        Some(want)
+        self
     }
+}
+
+/// The name of an entry as a part of a variable's.
+fn as_variable(entry: &str) -> String {
+    let upper = |c: char| match c.to_ascii_uppercase() {
+        c if c.is_ascii_alphanumeric() => c,
+        _ => '_',
+    };
+    entry.chars().map(upper).collect()
 }
 
 impl Target {
@@ -200,6 +254,44 @@ mod tests {
         assert_eq!(
             missing(&format!("{grant}[config]\nbase_url = \"nowhere\"\n")).len(),
             1
+        );
+    }
+
+    fn of_sites(config: &str) -> Vec<String> {
+        let manifest = json!({
+            "name": "sites", "version": "0.1.0", "world": "connector", "summary": "x",
+            "wants": [
+                {"capability": "http", "base_url": {"config": "/sites/*/url"}, "methods": ["GET", "POST"],
+                 "paths": ["/wp-json/*"], "reason": "to publish"},
+                {"capability": "secret", "base_url": {"config": "/sites/*/url"}, "header": "authorization",
+                 "user": "polity", "env": "SITE_*_PASSWORD", "reason": "the password"}
+            ],
+            "config_schema": {"type": "object"}
+        });
+        let manifest = Manifest::parse(manifest.to_string().as_bytes()).unwrap();
+        let grant = Grant::parse("sites.grant.toml", config).unwrap();
+        let missing = manifest.missing(&grant);
+        missing.iter().map(|missing| missing.toml()).collect()
+    }
+
+    #[test]
+    fn each_entry_of_a_table_is_wanted_and_has_a_password_of_its_own() {
+        assert_eq!(of_sites(""), Vec::<String>::new());
+        let config = "[config.sites.tea-room]\nurl = \"https://tea.example.org/blog\"\n\
+                      [config.sites.coffee]\nurl = \"https://coffee.example.org\"\n";
+        let lines = of_sites(config);
+        assert_eq!(
+            lines[1],
+            "[[http]]\nhost = \"tea.example.org\"\nmethods = [\"GET\", \"POST\"]\npaths = [\"/blog/wp-json/*\"]\n"
+        );
+        assert_eq!(
+            lines[3],
+            "[[secret]]\nhost = \"tea.example.org\"\nheader = \"authorization\"\nuser = \"polity\"\nenv = \"SITE_TEA_ROOM_PASSWORD\"\n"
+        );
+        assert_eq!(lines.len(), 4);
+        assert_eq!(
+            of_sites(&format!("{}{config}", lines.concat())),
+            Vec::<String>::new()
         );
     }
 

@@ -126,7 +126,7 @@ impl Manifest {
 
     /// What is wanted under a configuration, in the manifest's order. An empty one stands for the defaults.
     pub fn wants_under(&self, config: &Value) -> impl Iterator<Item = Want> {
-        self.wants.iter().filter_map(|want| want.under(config))
+        self.wants.iter().flat_map(|want| want.under(config))
     }
 
     /// Checks the `[config]` table of a grant. Without a `config_schema` only the empty

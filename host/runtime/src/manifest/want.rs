@@ -53,9 +53,16 @@ pub enum Capability {
     /// That requests carry a credential.
     Secret {
         /// To a host, as a grant writes it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
         host: String,
+        /// In place of a host: to that of the URL that the configuration holds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        base_url: Option<ConfiguredUrl>,
         /// In this header.
         header: String,
+        /// Whose password it is, where it is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
         /// In this form, `{}` being the credential.
         #[serde(default = "whole")]
         template: String,
@@ -98,29 +105,31 @@ impl Want {
     /// Tells a want that no grant could ever cover: the lines that would grant it are no
     /// grant.
     pub(super) fn check(&self, plugin: &str) -> Result<(), String> {
-        if let Capability::Http {
-            base_url: Some(url),
-            ..
-        } = &self.capability
-        {
+        if let Some(url) = self.base_url() {
             url.check()?;
         }
-        let Some(want) = self.under(&Value::Null) else {
-            return Ok(());
-        };
-        let mut text = want.toml(plugin);
-        if let Capability::Secret { host, .. } = &want.capability {
-            // A credential needs a host to go to. TLS is what a real one would have.
-            text.push_str(&paste::http(host, NONE, NONE, false, true));
+        for want in self.under(&Value::Null) {
+            let mut text = want.toml(plugin);
+            if let Capability::Secret { host, .. } = &want.capability {
+                // A credential needs a host to go to. TLS is what a real one would have.
+                text.push_str(&paste::http(host, NONE, NONE, false, true));
+            }
+            Grant::parse("wanted", &text).map_err(|error| {
+                let problems = error.problems().iter();
+                let messages = problems.map(|problem| problem.message.as_str());
+                messages.collect::<Vec<_>>().join("; ")
+            })?;
         }
-        match Grant::parse("wanted", &text) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(error
-                .problems()
-                .iter()
-                .map(|problem| problem.message.as_str())
-                .collect::<Vec<_>>()
-                .join("; ")),
+        Ok(())
+    }
+
+    /// The URL of the configuration that it depends on.
+    fn base_url(&self) -> Option<&ConfiguredUrl> {
+        match &self.capability {
+            Capability::Http { base_url, .. } | Capability::Secret { base_url, .. } => {
+                base_url.as_ref()
+            }
+            _ => None,
         }
     }
 
@@ -139,11 +148,16 @@ impl Want {
                 host,
                 header,
                 template,
+                user,
                 env,
-            } => match env {
-                Some(env) => paste::secret(host, header, template, env),
-                None => paste::secret(host, header, template, &variable(plugin)),
-            },
+                ..
+            } => {
+                let env = env.clone().unwrap_or_else(|| variable(plugin));
+                match user {
+                    Some(user) => paste::password(host, header, user, &env),
+                    None => paste::secret(host, header, template, &env),
+                }
+            }
             Capability::Folder { guest, write } => {
                 paste::folder(&format!("/srv/{plugin}"), guest, *write)
             }

@@ -81,6 +81,7 @@ impl Machine<'_> {
                 vars: BTreeMap::new(),
                 started: self.now,
                 deadline: None,
+                paused: None,
                 decided: None,
                 state: State::List(Cursor::at(list)),
             },
@@ -105,6 +106,7 @@ impl Machine<'_> {
             }
             (Event::Resume, false) | (Event::Suspend, true) => Some(Ignored::NoChange),
             (Event::Suspend, false) => {
+                self.stand_still();
                 self.tasks(EntryKind::TaskSuspended);
                 self.entry_of(EntryKind::WorkflowSuspended, None, []);
                 self.phase(Phase::Suspended);
@@ -112,6 +114,8 @@ impl Machine<'_> {
             }
             (Event::TimerFired, true) => Some(Ignored::NothingDue),
             (Event::EffectSent { id }, _) => self.sent(&id),
+            (Event::EffectHeld { id }, _) => self.hold(&id),
+            (Event::EffectReleased { id }, _) => self.release(&id),
             (event, true) => {
                 if self.instance.held.len() < MAX_HELD && !self.instance.held.contains(&event) {
                     self.instance.held.push(event);
@@ -143,9 +147,9 @@ impl Machine<'_> {
         self.entry_of(EntryKind::WorkflowResumed, None, []);
         self.tasks(EntryKind::TaskResumed);
         self.phase(Phase::Running);
+        self.go_on_everywhere();
         for event in std::mem::take(&mut self.instance.held) {
             if self.instance.outcome.is_none() {
-                // Answers that came in time count, even where the deadline has passed since.
                 let _ = match event {
                     Event::EffectCompleted { id, output } => self.answered(&id, Ok(output)),
                     Event::EffectFailed { id, error } => self.answered(&id, Err(error)),
@@ -179,7 +183,7 @@ impl Machine<'_> {
         }
     }
 
-    fn waiting_for(&mut self, id: &EffectId) -> Option<FrameId> {
+    pub(super) fn waiting_for(&mut self, id: &EffectId) -> Option<FrameId> {
         let path = id.key.strip_prefix(self.instance.id.as_str())?;
         self.instance
             .frames
@@ -213,6 +217,7 @@ impl Machine<'_> {
         };
         // Nobody waits for it any more, so that a second answer finds nothing to answer.
         self.state(frame, State::New);
+        self.go_on(Some(frame));
         match answer.and_then(|output| shallow(&output).map(|()| output)) {
             Ok(output) => {
                 let awaited = !matches!(task.kind, Kind::Run { awaited: false, .. });
@@ -239,10 +244,10 @@ impl Machine<'_> {
     }
 
     /// Fires everything that is due, the earliest first.
-    fn timers(&mut self) -> bool {
+    pub(super) fn timers(&mut self) -> bool {
         if self
             .instance
-            .deadline
+            .running_deadline()
             .is_some_and(|deadline| deadline <= self.now)
         {
             let error = Fault::new(
@@ -254,7 +259,7 @@ impl Machine<'_> {
         }
         let mut due: Vec<(u64, FrameId, Timer)> = Vec::new();
         for (id, frame) in &self.instance.frames {
-            if let Some(deadline) = frame.deadline {
+            if let Some(deadline) = frame.running_deadline() {
                 due.push((deadline, *id, Timer::Deadline));
             }
             match &frame.state {
@@ -281,7 +286,7 @@ impl Machine<'_> {
                     phase: TryPhase::Trying,
                     until: Some(until),
                     ..
-                } => {
+                } if frame.paused.is_none() => {
                     due.push((*until, *id, Timer::AttemptLimit));
                 }
                 _ => {}

@@ -77,6 +77,7 @@ impl Machine<'_> {
                 class,
                 attempt,
                 sent: false,
+                held: false,
             },
         );
         if asks_person {

@@ -35,6 +35,7 @@ impl Machine<'_> {
                 vars: BTreeMap::new(),
                 started: self.now,
                 deadline: None,
+                paused: None,
                 decided: None,
                 state: State::New,
             },

@@ -105,6 +105,9 @@ pub(crate) struct Frame {
     pub(super) started: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) deadline: Option<u64>,
+    /// Since when its time limits stand still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) paused: Option<u64>,
     /// Where to go afterwards, where it is not the task's own `then`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) decided: Option<Flow>,
@@ -143,12 +146,15 @@ pub(crate) enum State {
         results: Vec<Value>,
         cursor: Option<Cursor>,
     },
-    /// Effect => Effect, when it was sent
+    /// Effect => Effect, when it was sent, or is held back
     Effect {
         call: Box<Call>,
         class: EffectClass,
         attempt: u32,
         sent: bool,
+        /// People hold it back.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        held: bool,
     },
 }
 
@@ -254,15 +260,9 @@ impl Instance {
         if !self.work.is_empty() {
             return Some(0);
         }
-        let frames = self.frames.values().flat_map(|frame| {
-            let own = match &frame.state {
-                State::Wait { until } => Some(*until),
-                State::Try { until, .. } => *until,
-                _ => None,
-            };
-            [own, frame.deadline].into_iter().flatten()
-        });
-        frames.chain(self.deadline).min()
+        let frames = self.frames.values();
+        let timers = frames.flat_map(|frame| [frame.timer(), frame.running_deadline()]);
+        timers.flatten().chain(self.running_deadline()).min()
     }
 
     pub(super) fn effect_id(&self, frame: &Frame, attempt: u32) -> EffectId {

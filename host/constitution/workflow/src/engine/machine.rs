@@ -53,6 +53,18 @@ pub enum Event {
         #[serde(flatten)]
         id: EffectId,
     },
+    /// People hold an effect back that has not begun. Its time limits stand still.
+    EffectHeld {
+        /// Which.
+        #[serde(flatten)]
+        id: EffectId,
+    },
+    /// An effect that was held back may happen: it is asked for again.
+    EffectReleased {
+        /// Which.
+        #[serde(flatten)]
+        id: EffectId,
+    },
     /// An effect has happened.
     EffectCompleted {
         /// Which.
@@ -374,7 +386,7 @@ impl<'w> Machine<'w> {
         }
     }
 
-    fn is_inside(&self, frame: FrameId, ancestor: FrameId) -> bool {
+    pub(super) fn is_inside(&self, frame: FrameId, ancestor: FrameId) -> bool {
         let mut at = self
             .instance
             .frames
@@ -395,6 +407,8 @@ impl<'w> Machine<'w> {
         if let State::Effect { attempt, .. } = &frame.state {
             self.withdrawn
                 .push(self.instance.effect_id(&frame, *attempt));
+            // What held it back is no reason to wait for the tasks around it.
+            self.go_on(frame.parent);
         }
         Some(frame)
     }

@@ -14,6 +14,7 @@ mod instance;
 mod listen;
 mod listening;
 mod machine;
+mod pause;
 mod recover;
 mod retry;
 mod start;

@@ -36,6 +36,7 @@ impl Instance {
                     class,
                     attempt,
                     sent,
+                    ..
                 } = &frame.state
                 else {
                     return None;

@@ -317,9 +317,18 @@ impl Reader<'_> {
                 "call a connector plugin, or the HTTP face of the service",
             );
         }
+        // The conformance kit of the specification has them performed by a host of its own.
+        if matches!(name, "openapi" | "mcp" | "a2a") && self.dialect == Dialect::Strict {
+            return self.refused(
+                "refused-call",
+                &here,
+                format!("`call: {name}` is refused: no part of the host speaks it"),
+                "call a connector plugin that does, as `name:version@catalog`, or the address itself with `call: http`",
+            );
+        }
         let Some(function) = Function::named(name) else {
             let mut known: Vec<&str> = BUILT_IN.iter().map(|built| built.name).collect();
-            known.extend(["http", "openapi", "mcp", "a2a"]);
+            known.push("http");
             let fix = nearest(name, &known).map_or_else(
                 || {
                     format!(
@@ -337,6 +346,7 @@ impl Reader<'_> {
         };
         self.check_arguments(&function, &task["with"], &with);
         let named = self.with_authentication(&task["with"], &with);
+        self.check_authentication(&named, &task["with"], &with);
         let arguments = self.template(&named, &with);
         let (class, declared) = self.class(&function, task, pointer);
         Kind::Call(Box::new(CallTask {
@@ -370,6 +380,29 @@ impl Reader<'_> {
             }
         }
         with
+    }
+
+    /// Credentials that a document would have to hold, or fetch by itself.
+    fn check_authentication(&mut self, named: &Value, written: &Value, pointer: &str) {
+        let policy = &named["endpoint"]["authentication"];
+        let refused = match policy.as_object().and_then(|fields| fields.iter().next()) {
+            Some((kind, _)) if !matches!(kind.as_str(), "basic" | "bearer" | "use") => kind,
+            Some((kind, fields)) if fields.get("use").is_some() => kind,
+            _ => return,
+        };
+        if self.dialect == Dialect::Strict {
+            let mut place = format!("{pointer}/endpoint/authentication");
+            if written.pointer("/endpoint/authentication/use").is_some() {
+                place.push_str("/use");
+            }
+            self.wrong(
+                "refused-authentication",
+                place,
+                format!("the `{refused}` policy is refused: credentials are the operator's, and no workflow holds or fetches one"),
+                "write headers: {authorization: '{{secret:NAME}}'}; the host adds what workflows.grant.toml grants for that \
+                 header",
+            );
+        }
     }
 
     fn own_function(&mut self, name: &str, body: &Value, task: &Value, pointer: &str) -> Kind {

@@ -192,6 +192,22 @@ fn act(host: &mut Host<'_>, step: &Step, perform: &mut super::host::Perform<'_>)
             },
             perform,
         );
+    } else if let Some((task, what)) = quoted(text, "the effect of ")
+        && matches!(what, "is held back" | "may happen")
+    {
+        let id = host
+            .instance()
+            .pending()
+            .into_iter()
+            .find(|id| id.key.contains(&format!("/{task}")))
+            .unwrap_or_else(|| panic!("{task} asks for nothing"));
+        host.send(
+            match what {
+                "may happen" => Event::EffectReleased { id },
+                _ => Event::EffectHeld { id },
+            },
+            perform,
+        );
     } else if let Some((task, _)) = quoted(text, "a person answers ") {
         let id = host
             .instance()
