@@ -1,8 +1,11 @@
 //! The console as a browser without scripts sees it.
 
+mod console;
+
+use console::{Browser, link, location};
 use polity_tests::{Events, Host, Options};
-use reqwest::{Client, Method, Response, redirect};
-use serde_json::{Value, json};
+use reqwest::Method;
+use serde_json::json;
 
 const POLITY: &str = env!("CARGO_BIN_EXE_polity");
 
@@ -26,115 +29,6 @@ fn company(options: Options) -> Options {
                 "limits": [{"per": "action", "soft_micro": 50_000_000, "hard_micro": 500_000_000}],
             }}),
         )
-}
-
-/// A browser: it keeps its cookie, says where its forms come from, and shows where it is sent instead of going there.
-struct Browser<'h> {
-    host: &'h Host,
-    client: Client,
-    cookie: Option<String>,
-}
-
-impl<'h> Browser<'h> {
-    fn new(host: &'h Host) -> Self {
-        let client = Client::builder()
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .build()
-            .unwrap();
-        Self {
-            host,
-            client,
-            cookie: None,
-        }
-    }
-
-    /// Comes in as an actor, by a link.
-    async fn of(host: &'h Host, actor: &str) -> Self {
-        let mut browser = Self::new(host);
-        let link = link(host, actor).await;
-        let response = browser.get(&link).await;
-        assert_eq!(
-            (response.status().as_u16(), location(&response)),
-            (303, "/")
-        );
-        browser.keep(&response);
-        browser
-    }
-
-    fn keep(&mut self, response: &Response) {
-        let cookie = response.headers()["set-cookie"].to_str().unwrap();
-        self.cookie = cookie.split(';').next().map(str::to_owned);
-    }
-
-    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        let request = self
-            .client
-            .request(method, format!("{}{path}", self.host.url));
-        match &self.cookie {
-            Some(cookie) => request.header("cookie", cookie),
-            None => request,
-        }
-    }
-
-    async fn get(&self, path: &str) -> Response {
-        self.request(Method::GET, path).send().await.unwrap()
-    }
-
-    async fn page(&self, path: &str) -> String {
-        let response = self.get(path).await;
-        assert_eq!(response.status(), 200, "{path}");
-        response.text().await.unwrap()
-    }
-
-    fn form(&self, path: &str, fields: &[(&str, &str)]) -> reqwest::RequestBuilder {
-        let body: Vec<String> = fields
-            .iter()
-            .map(|(name, value)| format!("{name}={}", escaped(value)))
-            .collect();
-        self.request(Method::POST, path)
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(body.join("&"))
-    }
-
-    /// Sends a form from one of our own pages.
-    async fn send(&self, path: &str, fields: &[(&str, &str)]) -> Response {
-        self.form(path, fields)
-            .header("sec-fetch-site", "same-origin")
-            .send()
-            .await
-            .unwrap()
-    }
-}
-
-fn escaped(text: &str) -> String {
-    text.bytes()
-        .map(|byte| {
-            if byte.is_ascii_alphanumeric() {
-                (byte as char).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect()
-}
-
-async fn link(host: &Host, actor: &str) -> String {
-    let token = host.token_for(actor).await;
-    let link = host
-        .anonymous(Method::POST, "/api/console-links")
-        .bearer_auth(token)
-        .send()
-        .await
-        .unwrap();
-    link.json::<Value>().await.unwrap()["path"]
-        .as_str()
-        .unwrap()
-        .to_owned()
-}
-
-fn location(response: &Response) -> &str {
-    response.headers()["location"].to_str().unwrap()
 }
 
 /// Has a refund judged that a person has to decide, and returns the item.
@@ -162,6 +56,10 @@ async fn without_a_session_every_page_leads_to_the_door() {
         "/plugins",
         "/plugins/spending-limit",
         "/ledger",
+        "/runs",
+        "/amendments",
+        "/schema",
+        "/cost",
     ] {
         let response = browser.get(path).await;
         assert_eq!(
@@ -349,6 +247,10 @@ async fn pages_allow_nothing_inline_and_nothing_from_elsewhere() {
         "/plugins",
         "/plugins/spending-limit",
         "/ledger",
+        "/runs",
+        "/amendments",
+        "/schema",
+        "/cost",
     ] {
         let response = browser.get(path).await;
         let headers = response.headers().clone();

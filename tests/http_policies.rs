@@ -165,4 +165,11 @@ fn a_mistake_in_a_policy_is_a_finding_with_its_line_and_a_policy_that_nobody_nam
     cli::polity(folder.path(), &["lint", "--company", "c"])
         .with_code(1)
         .shows(&["policies/a.cedar:2:"]);
+    // Nor does a host start with it.
+    cli::polity(
+        folder.path(),
+        &["up", "--company", "c", "--listen", "127.0.0.1:0"],
+    )
+    .with_code(1)
+    .says(&["policies/a.cedar:2:"]);
 }

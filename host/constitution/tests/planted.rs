@@ -39,6 +39,9 @@ do:
       metadata: {action: refund.pay, effect: idempotent}
 "#;
 
+/// Documents in the place of others, by their path.
+type Documents = Vec<(&'static str, String)>;
+
 fn table(rows: &Value) -> String {
     json!({
         "name": "refund", "title": "Refunds", "hitPolicy": "UNIQUE",
@@ -85,12 +88,12 @@ fn with(changed: &[(&str, String)]) -> Report {
     check(documents)
 }
 
-fn workflow(old: &str, new: &str) -> Vec<(&'static str, String)> {
+fn workflow(old: &str, new: &str) -> Documents {
     assert!(WORKFLOW.contains(old), "{old}");
     vec![("workflows/refund.yaml", WORKFLOW.replace(old, new))]
 }
 
-fn rows(rows: Value) -> Vec<(&'static str, String)> {
+fn rows(rows: Value) -> Documents {
     vec![("decisions/refund.json", table(&rows))]
 }
 
@@ -175,7 +178,7 @@ fn whatever_is_planted_is_found_where_it_stands_with_a_witness_and_a_cure() {
     let rule = |old: &str, new: &str| RULE.replace(old, new);
     let twin = WORKFLOW.replace("name: refund,", "name: again,");
     let loop_of = "  - again:\n      set: {a: 1}\n      then: more\n  - more:\n      set: {a: 2}\n      then: again\n";
-    let planted: Vec<(&str, Code, Vec<(&'static str, String)>)> = vec![
+    let planted: Vec<(&str, Code, Documents)> = vec![
         ("rows with two answers", Code::Contradiction, rows(json!([row("<= 60", "pay"), row("> 50", "ask")]))),
         ("rows with one answer that meet", Code::Overlap, rows(json!([row("<= 40", "pay"), row("[20..50]", "pay"), row("> 50", "ask")]))),
         ("inputs that nobody answers", Code::Gap, rows(json!([row("<= 50", "pay"), row("> 60", "ask")]))),

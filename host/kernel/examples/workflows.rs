@@ -100,6 +100,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let filter = InstanceFilter {
         workflow: Some("waiting".to_owned()),
         open: Some(false),
+        ..InstanceFilter::default()
     };
     while kernel.instances(&filter, None, 1)?.is_empty() {
         tokio::time::sleep(Duration::from_millis(1)).await;

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::completion::{CompletionRecord, CompletionStatus};
 use crate::histogram::Histogram;
+use crate::workflows::WorkflowCount;
 
 /// Kinds of action that are told apart, by their first word. Callers choose kinds; metrics have to stay few.
 const MAX_KINDS: usize = 64;
@@ -41,6 +42,8 @@ pub struct Counters {
     pub plugins: Vec<PluginCount>,
     /// What waits for people.
     pub inbox: InboxCount,
+    /// What runs.
+    pub workflows: WorkflowCount,
     /// The newest event of the ledger.
     pub ledger_seq: u64,
     /// Requests in progress.
@@ -175,6 +178,7 @@ impl Counting {
         &self,
         plugins: &Generation,
         inbox: InboxCount,
+        workflows: WorkflowCount,
         cache: CacheStats,
         ledger_seq: u64,
         in_progress: usize,
@@ -198,6 +202,7 @@ impl Counting {
                 .map(|entry| PluginCount::of(entry))
                 .collect(),
             inbox,
+            workflows,
             ledger_seq,
             in_progress,
         }

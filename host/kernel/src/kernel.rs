@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use polity_constitution::Constitution;
+use polity_constitution::{Constitution, Problems};
 use polity_dispatch::cache::CacheStats;
 use polity_inbox::Inbox;
 use polity_ledger::{Clock, Commit, CommitError, Event, Ledger, Options, ReadError};
@@ -28,6 +28,7 @@ use crate::law::Law;
 use crate::models::{AdapterProblem, ModelEntry, Models};
 use crate::near::near;
 use crate::plugin_journal::PluginJournal;
+use crate::policies::policy_problems;
 use crate::records::Records;
 use crate::remote::{self, RemoteState};
 use crate::rules::Books;
@@ -134,6 +135,12 @@ impl Kernel {
         })?;
         // What was loaded is on record before the first decision is.
         journal.flush_blocking();
+        // A mistake in a policy is a mistake in the constitution; who can read it is known only now.
+        let list = policy_problems(&constitution, &runtime.current());
+        if !list.is_empty() {
+            let folder = Some(settings.company.clone());
+            return Err(Problems { folder, list }.into());
+        }
         let models = Models::new(clock.clone(), overlay);
         feedback::take_again(&ledger, models.router())?;
         escalation::settled::take_again(&ledger, models.router())?;
@@ -290,6 +297,7 @@ impl Kernel {
         Ok(inner.counting.read(
             &inner.runtime.current(),
             inbox,
+            inner.workflows.count(),
             self.cache_stats(),
             seq,
             inner.door.inside(),

@@ -97,8 +97,8 @@ pub use story::{Story, StoryEvent};
 pub use tokens::{TokenError, TokenInfo};
 pub use training::{Trained, TrainingError};
 pub use workflows::{
-    CancelError, Halt, HaltError, InstanceFilter, InstanceStory, InstanceView, Received, RunError,
-    Waiting,
+    CancelError, EffectCount, Halt, HaltError, InstanceFilter, InstanceStory, InstanceView,
+    Received, RunError, Waiting, WorkflowCount,
 };
 
 pub use polity_router::{

@@ -99,6 +99,7 @@ impl Kernel {
             return;
         };
         let workflows = &self.inner.workflows;
+        workflows.tally.found(id, &stored.instance);
         match self.constitution_of(&stored.constitution) {
             Ok(constitution) => {
                 if let Some(workflow) = constitution.workflow(&stored.name) {

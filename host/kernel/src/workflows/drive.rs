@@ -509,6 +509,10 @@ impl Kernel {
             .workflows
             .index
             .note(desk.id, &desk.stored.instance, &desk.workflow);
+        self.inner
+            .workflows
+            .tally
+            .kept(desk.id, &desk.stored.instance);
         let _ = self.inner.workflows.changed.send(desk.id);
         for after in after {
             self.follow_up(desk, after);

@@ -62,6 +62,7 @@ mod prepare;
 mod schedule;
 mod start;
 mod stored;
+mod tally;
 mod view;
 mod vote;
 
@@ -80,6 +81,7 @@ pub use explain::InstanceStory;
 pub(crate) use halt::Halts;
 pub use halt::{Halt, HaltError};
 pub use start::RunError;
+pub use tally::{EffectCount, WorkflowCount};
 pub use view::{InstanceFilter, InstanceView, Waiting};
 
 /// Changes that a slow listener may be behind.
@@ -91,6 +93,7 @@ pub(crate) struct Workflows {
     active: Mutex<HashMap<Uuid, VecDeque<drive::Fact>>>,
     flights: flights::Flights,
     index: index::Index,
+    tally: tally::Tally,
     library: library::Library,
     pub(crate) halts: Halts,
     way: perform::Way,
@@ -113,6 +116,7 @@ impl Workflows {
             active: Mutex::default(),
             flights: flights::Flights::default(),
             index: index::Index::new(wake.clone()),
+            tally: tally::Tally::default(),
             library: library::Library::default(),
             halts: Halts::read(ledger)?,
             way: perform::Way::default(),
@@ -122,5 +126,10 @@ impl Workflows {
             changed: broadcast::Sender::new(CHANGES),
             wake,
         })
+    }
+
+    /// What instances there are, and what they have done.
+    pub(crate) fn count(&self) -> WorkflowCount {
+        self.tally.read()
     }
 }

@@ -2,7 +2,7 @@
 
 use polity_constitution::Version;
 use polity_ledger::ReadError;
-use polity_workflow::{Outcome, Phase};
+use polity_workflow::{Outcome, Phase, Tree};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -103,6 +103,8 @@ pub struct InstanceFilter {
     pub workflow: Option<String>,
     /// Those that have not ended, or those that have.
     pub open: Option<bool>,
+    /// In this phase.
+    pub phase: Option<Phase>,
 }
 
 impl InstanceView {
@@ -170,7 +172,10 @@ impl Kernel {
                     let is_wanted = filter
                         .workflow
                         .as_ref()
-                        .is_none_or(|wanted| *wanted == stored.name);
+                        .is_none_or(|wanted| *wanted == stored.name)
+                        && filter
+                            .phase
+                            .is_none_or(|wanted| wanted == stored.instance.phase());
                     let id = place.strip_prefix(prefix).and_then(|id| id.parse().ok());
                     if let Some(id) = id.filter(|_| is_wanted && matched < limit) {
                         matched += 1;
@@ -186,6 +191,13 @@ impl Kernel {
         found.sort_by_key(|view| std::cmp::Reverse(view.id));
         found.truncate(limit);
         Ok(found)
+    }
+
+    /// What an instance carries out, as a tree whose steps have the pointers that its position and its journal speak of;
+    /// none where its constitution is not on record.
+    pub fn tree_of(&self, view: &InstanceView) -> Option<Tree> {
+        let constitution = self.constitution_of(&view.constitution).ok()?;
+        Some(constitution.workflow(&view.workflow)?.tree())
     }
 
     /// Waits until an instance has ended or waits for somebody, at most until `until_ms`, and returns it as it is then.

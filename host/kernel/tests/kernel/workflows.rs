@@ -270,6 +270,7 @@ do:
         &InstanceFilter {
             workflow: Some("child".into()),
             open: None,
+            ..InstanceFilter::default()
         },
         None,
         10,
@@ -292,6 +293,7 @@ do:
         let filter = InstanceFilter {
             workflow: Some("hourly".into()),
             open: None,
+            ..InstanceFilter::default()
         };
         running.kernel().instances(&filter, None, 100).unwrap()
     };

@@ -25,7 +25,16 @@ use crate::serve::App;
 const GATHER: Duration = Duration::from_millis(400);
 
 /// What pages listen to.
-const TOPICS: [&str; 5] = ["inbox", "decisions", "plugins", "constitution", "ledger"];
+const TOPICS: [&str; 8] = [
+    "inbox",
+    "decisions",
+    "plugins",
+    "constitution",
+    "runs",
+    "amendments",
+    "schema",
+    "ledger",
+];
 
 /// What there is to tell and where it comes from.
 struct Nudges {
@@ -142,6 +151,9 @@ fn topics_of(kind: &str) -> impl Iterator<Item = &'static str> {
         Some("decision" | "completion") => Some("decisions"),
         Some("plugin") => Some("plugins"),
         Some("constitution") => Some("constitution"),
+        Some("workflow" | "task" | "halt") => Some("runs"),
+        Some("amendment") => Some("amendments"),
+        Some("schema") => Some("schema"),
         _ => None,
     };
     topic.into_iter().chain(["ledger"])

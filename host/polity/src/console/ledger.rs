@@ -107,6 +107,9 @@ fn page_of(subject: &str) -> Option<(&'static str, &str)> {
         "decision" => "decisions",
         "inbox" => "inbox",
         "plugin" => "plugins",
+        "instance" => "runs",
+        "schema" => "schema",
+        "amendment" => "amendments",
         _ => return None,
     };
     Some((page, id))

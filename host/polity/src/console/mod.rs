@@ -4,7 +4,9 @@
 //! something has changed, and the part of the page that shows it is fetched anew from the page's own address. So there is
 //! one way in which anything is rendered, and no state in the browser.
 
+mod amendments;
 mod assets;
+mod cost;
 mod decisions;
 mod events;
 mod form;
@@ -13,7 +15,9 @@ mod ledger;
 mod login;
 mod page;
 mod plugins;
+mod runs;
 mod same_site;
+mod schema;
 mod sessions;
 mod spending;
 mod text;
@@ -43,6 +47,21 @@ pub(crate) fn routes() -> Router<App> {
         .route("/inbox/{id}", get(inbox::show).post(inbox::decide))
         .route("/decisions", get(decisions::list))
         .route("/decisions/{id}", get(decisions::show))
+        .route("/runs", get(runs::list).post(runs::begin))
+        .route("/runs/{id}", get(runs::show))
+        .route("/runs/{id}/cancel", post(runs::cancel))
+        .route("/halts", post(runs::halt))
+        .route("/halts/lift", post(runs::lift))
+        .route("/amendments", get(amendments::list))
+        .route("/amendments/{name}", get(amendments::show))
+        .route("/amendments/{name}/vote", post(amendments::vote))
+        .route("/amendments/{name}/comment", post(amendments::comment))
+        .route("/amendments/{name}/merge", post(amendments::merge))
+        .route("/schema", get(schema::list))
+        .route("/schema/rehearse", post(schema::rehearse))
+        .route("/schema/{id}", get(schema::show))
+        .route("/schema/{id}/revert", post(schema::revert))
+        .route("/cost", get(cost::show))
         .route("/plugins", get(plugins::list))
         .route("/plugins/{name}", get(plugins::show))
         .route("/plugins/{name}/grant", post(plugins::grant))

@@ -26,17 +26,25 @@ const SETTINGS: &str =
 pub(super) enum Section {
     Today,
     Inbox,
+    Runs,
     Decisions,
+    Amendments,
+    Schema,
+    Cost,
     Plugins,
     Ledger,
     /// None of them.
     Elsewhere,
 }
 
-const MENU: [(Section, &str, &str); 5] = [
+const MENU: [(Section, &str, &str); 9] = [
     (Section::Today, "/", "Today"),
     (Section::Inbox, "/inbox", "Inbox"),
+    (Section::Runs, "/runs", "Runs"),
     (Section::Decisions, "/decisions", "Decisions"),
+    (Section::Amendments, "/amendments", "Amendments"),
+    (Section::Schema, "/schema", "Schema"),
+    (Section::Cost, "/cost", "Cost"),
     (Section::Plugins, "/plugins", "Plugins"),
     (Section::Ledger, "/ledger", "Ledger"),
 ];

@@ -1,6 +1,7 @@
 //! What today has cost.
 
 use maud::{Markup, html};
+use polity_constitution::Permission;
 use polity_kernel::Account;
 
 use super::text::money;
@@ -22,6 +23,7 @@ pub(super) fn show(app: &App, visitor: &Visitor) -> Markup {
                 }
                 Err(error) => p.notice.stop { (error) }
             }
+            @if visitor.actor.may(Permission::DecisionsRead) { p.more { a href="/cost" { "What it went into" } } }
         }
     }
 }

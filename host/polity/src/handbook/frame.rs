@@ -41,14 +41,17 @@ impl Handbook<'_> {
                             ul #found aria-live="polite" {}
                         }
                         a href="people.html" aria-current=[current("people.html", here)] { "People and roles" }
-                        @for (kind, heading) in SECTIONS {
-                            h2 { (heading) }
-                            ul {
-                                @for protocol in self.protocols.iter().filter(|protocol| protocol.near.kind == kind) {
-                                    @let file = words::file(&protocol.near);
-                                    li {
-                                        a href=(file) aria-current=[current(&file, here)] {
-                                            @if kind == ProtocolKind::Rule { (protocol.near.name) } @else { (protocol.near.title) }
+                        details #pages open {
+                            summary { "All pages" }
+                            @for (kind, heading) in SECTIONS {
+                                h2 { (heading) }
+                                ul {
+                                    @for protocol in self.protocols.iter().filter(|protocol| protocol.near.kind == kind) {
+                                        @let file = words::file(&protocol.near);
+                                        li {
+                                            a href=(file) aria-current=[current(&file, here)] {
+                                                @if kind == ProtocolKind::Rule { (protocol.near.name) } @else { (protocol.near.title) }
+                                            }
                                         }
                                     }
                                 }

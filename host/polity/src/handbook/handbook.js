@@ -1,4 +1,6 @@
 "use strict";
+// On a narrow screen the list of pages would stand before the page; it opens when it is asked for.
+if (window.matchMedia("(max-width: 46rem)").matches) document.getElementById("pages")?.removeAttribute("open");
 // The search: every word of the question must stand in a page; titles count most.
 (() => {
   const field = document.getElementById("search");

@@ -83,7 +83,10 @@ impl Handbook<'_> {
                             }
                         }
                     }
-                    pre { (serde_json::to_string_pretty(&binding.config).unwrap_or_default()) }
+                    details {
+                        summary { "Its settings" }
+                        pre { (serde_json::to_string_pretty(&binding.config).unwrap_or_default()) }
+                    }
                 }
             }
             (self.relations(protocol))

@@ -38,9 +38,13 @@ use crate::console::Sessions;
 use hosts::Hosts;
 use metrics::Traffic;
 
+pub(crate) use api::amendments::refused as amendment_refused;
+pub(crate) use api::halts::{pattern as halt_pattern, refused as halt_refused};
 pub(crate) use api::inbox::{as_decider, refused as decide_refused};
 pub(crate) use api::ledger::verify;
+pub(crate) use api::mutations::of_schema as schema_refused;
 pub(crate) use api::plugins;
+pub(crate) use api::workflows::{not_cancelled as cancel_refused, not_run as run_refused};
 pub(crate) use auth::require;
 pub(crate) use body::{SMALL, read as read_body};
 pub(crate) use fault::{Fault, Kind};

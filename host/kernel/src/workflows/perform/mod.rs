@@ -133,7 +133,11 @@ impl Kernel {
                 .map(|deadline| Duration::from_millis(deadline.saturating_sub(now_ms).max(1))),
             call,
         };
+        let kind = performance.call.kind().to_owned();
         let answer = self.perform(performance).await;
+        if matches!(answer, Ok(_) | Err(Unperformed::Failed(_))) {
+            workflows.tally.effect(&kind, answer.is_ok());
+        }
         workflows.flights.end(&name);
         let id = request.id;
         let event = match answer {

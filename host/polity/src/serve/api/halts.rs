@@ -113,12 +113,14 @@ pub(crate) async fn lift_halt(
     Ok(Answer(view(&halt.map_err(refused)?)))
 }
 
-fn pattern(text: &str) -> Result<KindPattern, Fault> {
+/// Kinds of action as somebody wrote them.
+pub(crate) fn pattern(text: &str) -> Result<KindPattern, Fault> {
     text.parse()
         .map_err(|error: polity_constitution::KindError| Fault::at("/pattern", error.to_string()))
 }
 
-fn refused(error: HaltError) -> Fault {
+/// Why nothing was stopped or let go on.
+pub(crate) fn refused(error: HaltError) -> Fault {
     let detail = error.to_string();
     match error {
         HaltError::Forbidden { .. } => Fault::new(Kind::Forbidden, detail),

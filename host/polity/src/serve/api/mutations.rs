@@ -290,7 +290,8 @@ pub(crate) async fn get_collection_history(
     Ok(Answer(Mutations { items }))
 }
 
-fn of_schema(error: SchemaError) -> Fault {
+/// Why something was not done with the schema.
+pub(crate) fn of_schema(error: SchemaError) -> Fault {
     let said = error.to_string();
     match error {
         SchemaError::Unknown(_) | SchemaError::Revert(RevertError::Unknown(_)) => {

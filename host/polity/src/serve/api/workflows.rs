@@ -224,6 +224,7 @@ pub(crate) async fn list_instances(
     let filter = InstanceFilter {
         workflow: query.workflow,
         open: query.open,
+        phase: None,
     };
     let found = blocking(move || app.kernel.instances(&filter, before, limit + 1))
         .await?
@@ -374,12 +375,18 @@ pub(crate) async fn cancel_instance(
         .cancel_instance(&actor, id, reason)
         .await
         .map(Answer)
-        .map_err(|error| match error {
-            CancelError::Unknown(_) => unknown(&id.to_string()),
-            CancelError::Ended(_) => Fault::new(Kind::Conflict, error.to_string()),
-            CancelError::Forbidden { .. } => Fault::new(Kind::Forbidden, error.to_string()),
-            CancelError::Read(error) => Fault::internal(error),
-        })
+        .map_err(not_cancelled)
+}
+
+/// Why a run was not cancelled.
+pub(crate) fn not_cancelled(error: CancelError) -> Fault {
+    let detail = error.to_string();
+    match error {
+        CancelError::Unknown(_) => Fault::new(Kind::NotFound, detail),
+        CancelError::Ended(_) => Fault::new(Kind::Conflict, detail),
+        CancelError::Forbidden { .. } => Fault::new(Kind::Forbidden, detail),
+        CancelError::Read(error) => Fault::internal(error),
+    }
 }
 
 /// Send an event
@@ -427,7 +434,8 @@ pub(crate) async fn send_event(
     }))
 }
 
-fn not_run(error: RunError) -> Fault {
+/// Why a workflow was not run.
+pub(crate) fn not_run(error: RunError) -> Fault {
     let detail = error.to_string();
     match error {
         RunError::UnknownWorkflow { .. } => Fault::new(Kind::NotFound, detail),

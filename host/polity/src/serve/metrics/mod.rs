@@ -3,6 +3,7 @@
 mod exposition;
 mod process;
 mod traffic;
+mod workflows;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -81,6 +82,7 @@ fn write(page: &mut Exposition, counters: &Counters, currency: &str) {
     .sample(&[], counters.unknown_models);
     write_completions(page, &counters.completions, currency);
     write_cache(page, counters);
+    workflows::write(page, &counters.workflows);
     write_plugins(page, &counters.plugins);
     page.family(
         "polity_inbox_pending",

@@ -442,7 +442,8 @@ fn previewed(done: std::result::Result<Preview, AmendmentError>) -> Result<Previ
     }))
 }
 
-fn refused(error: AmendmentError) -> Fault {
+/// Why something was not done with an amendment.
+pub(crate) fn refused(error: AmendmentError) -> Fault {
     let detail = error.to_string();
     match error {
         AmendmentError::Unknown { .. } => Fault::new(Kind::NotFound, detail),
