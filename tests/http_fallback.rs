@@ -84,6 +84,15 @@ async fn another_model_answers_where_the_best_one_fails() {
         "{events:?}"
     );
     assert_eq!(events.last().unwrap(), "[DONE]");
+
+    let page = host.get("/metrics").send().await.unwrap();
+    let page = page.text().await.unwrap();
+    for line in [
+        "polity_router_decisions_total{model=\"openai/small\",reason=\"best\"} 2",
+        "polity_router_attempts_total{model=\"openai/large\",role=\"fallback\",end=\"answered\"} 2",
+    ] {
+        assert!(page.contains(line), "{line} is not in:\n{page}");
+    }
 }
 
 #[tokio::test]

@@ -102,13 +102,23 @@ pub(crate) fn names(document: &Document) -> Vec<Problem> {
         ));
     }
 
-    for actor in fields(&charter["budgets"]["actors"])
-        .keys()
-        .filter(|actor| !actors.contains(*actor))
+    let budgets = &charter["budgets"];
+    let single = fields(&budgets["actors"]).keys();
+    let single = single.map(|actor| (format!("/budgets/actors/{}", escaped(actor)), &**actor));
+    let members = fields(&budgets["teams"]).iter().flat_map(|(team, budget)| {
+        let members = items(&budget["members"]).iter().enumerate();
+        members.filter_map(|(at, member)| {
+            let pointer = format!("/budgets/teams/{}/members/{at}", escaped(team));
+            Some((pointer, member.as_str()?))
+        })
+    });
+    for (pointer, actor) in single
+        .chain(members)
+        .filter(|(_, actor)| !actors.contains(*actor))
     {
         problems.push(document.problem(
             "unknown-actor",
-            &format!("/budgets/actors/{}", escaped(actor)),
+            &pointer,
             format!("the charter has no actor \"{actor}\""),
             suggest::fix(actor, "actor", actors.iter().map(String::as_str)),
         ));

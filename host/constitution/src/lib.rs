@@ -62,6 +62,7 @@ mod roles;
 mod schema;
 mod sentence;
 mod settle;
+mod shared_budgets;
 mod sources;
 mod version;
 
@@ -87,5 +88,6 @@ pub use resolution::{
 };
 pub use roles::{BUILT_IN_ROLES, BuiltInRole, OWNER};
 pub use schema::{SCHEMAS, Schema};
+pub use shared_budgets::{SpendLimits, TeamBudget};
 pub use sources::Sources;
 pub use version::Version;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
 use crate::OWNER;
+use crate::shared_budgets::{SpendLimits, TeamBudget};
 
 /// What becomes of an action that no enforced rule guards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +97,12 @@ pub struct Budgets {
     /// By single actors, under their full id.
     #[serde(deserialize_with = "whole_or_null_each")]
     pub actors: BTreeMap<String, Option<u64>>,
+    /// By teams, under their name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub teams: BTreeMap<String, TeamBudget>,
+    /// By all runs of a protocol together, under its name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub protocols: BTreeMap<String, SpendLimits>,
 }
 
 /// When a completion's record counts as written.
@@ -149,6 +156,14 @@ impl Budgets {
             .copied()
             .unwrap_or(self.actor_daily_micro)
     }
+
+    /// The teams that an actor is in, by name.
+    pub fn teams_of(&self, actor: &str) -> impl Iterator<Item = &str> {
+        let teams = self.teams.iter();
+        teams
+            .filter(move |(_, team)| team.members.contains(actor))
+            .map(|(name, _)| name.as_str())
+    }
 }
 
 impl Default for Budgets {
@@ -161,6 +176,8 @@ impl Default for Budgets {
             actor_monthly_micro: None,
             actor_daily_micro: Some(5_000_000),
             actors: BTreeMap::new(),
+            teams: BTreeMap::new(),
+            protocols: BTreeMap::new(),
         }
     }
 }
@@ -221,7 +238,9 @@ pub(crate) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D
     integer(&Number::deserialize(deserializer)?).ok_or_else(not_whole)
 }
 
-fn whole_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+pub(crate) fn whole_or_null<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<u64>, D::Error> {
     match Option::<Number>::deserialize(deserializer)? {
         Some(number) => integer(&number).map(Some).ok_or_else(not_whole),
         None => Ok(None),
@@ -288,5 +307,18 @@ mod tests {
         assert_eq!(budgets.of("person:ada"), None);
         assert_eq!(budgets.of("service:blog"), Some(100));
         assert_eq!(budgets.company_daily_micro, Some(10_000_000));
+    }
+
+    #[test]
+    fn an_actor_may_be_in_several_teams_or_in_none() {
+        let budgets: Budgets = serde_json::from_value(json!({"teams": {
+            "support": {"members": ["person:ada", "agent:assistant"], "daily_micro": 10},
+            "sales": {"members": ["person:ada"], "hourly_micro": 1},
+        }}))
+        .unwrap();
+        let teams = |actor| budgets.teams_of(actor).collect::<Vec<_>>();
+        assert_eq!(teams("person:ada"), ["sales", "support"]);
+        assert_eq!(teams("agent:assistant"), ["support"]);
+        assert!(teams("person:ben").is_empty());
     }
 }

@@ -3,11 +3,11 @@
 
 use std::collections::HashSet;
 
-use polity_document::suggest;
+use polity_document::{Document, escaped, suggest};
 
 use crate::parts::Parts;
 use crate::problem::Problem;
-use crate::sources::Sources;
+use crate::sources::{self, Sources};
 
 /// References that lead nowhere. What did not load is known by the name of its file: its own problems are enough.
 pub(crate) fn problems(sources: &Sources, parts: &Parts) -> Vec<Problem> {
@@ -43,5 +43,33 @@ pub(crate) fn problems(sources: &Sources, parts: &Parts) -> Vec<Problem> {
             });
         }
     }
+    problems.extend(unknown_protocols(sources, parts, &workflows));
     problems
+}
+
+/// Budgets of protocols that there are not: they would limit nothing.
+fn unknown_protocols(sources: &Sources, parts: &Parts, workflows: &HashSet<&str>) -> Vec<Problem> {
+    let (Some(charter), Some(text)) = (&parts.charter, sources.get(sources::CHARTER)) else {
+        return Vec::new();
+    };
+    let named = charter.budgets().protocols.keys();
+    let unknown: Vec<&String> = named.filter(|name| !workflows.contains(&***name)).collect();
+    if unknown.is_empty() {
+        return Vec::new();
+    }
+    // It has been read before, and every problem with it has been told there.
+    let Ok(document) = Document::parse(sources::CHARTER, text) else {
+        return Vec::new();
+    };
+    let problem = |name: &String| {
+        let mut candidates: Vec<&str> = workflows.iter().copied().collect();
+        candidates.sort_unstable();
+        Problem::from(document.problem(
+            "unknown-workflow",
+            &format!("/budgets/protocols/{}", escaped(name)),
+            format!("there is a budget for the workflow \"{name}\", and none of that name"),
+            suggest::fix(name, "workflow", candidates),
+        ))
+    };
+    unknown.into_iter().map(problem).collect()
 }

@@ -107,6 +107,33 @@ fn everything_in_a_charter_is_understood() {
 }
 
 #[test]
+fn a_budget_for_nobody_is_a_mistake_and_not_a_budget_of_nothing() {
+    let sources = Sources::new().with(
+        "charter.json",
+        charter_with(
+            "/budgets",
+            json!({
+                "teams": {"support": {"members": ["person:ada", "person:adda"]}},
+                "protocols": {"refund": {"daily_micro": 5}},
+            }),
+        ),
+    );
+    let problems = Constitution::from_sources(&sources).unwrap_err();
+    let found: Vec<_> = problems
+        .list
+        .iter()
+        .map(|problem| (problem.code.as_str(), problem.pointer.as_str()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("unknown-actor", "/budgets/teams/support/members/1"),
+            ("unknown-workflow", "/budgets/protocols/refund"),
+        ]
+    );
+}
+
+#[test]
 fn bindings_are_found_by_the_kind_they_guard() {
     let sources = Sources::new()
         .with("charter.json", minimal().to_string())

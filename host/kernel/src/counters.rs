@@ -1,5 +1,7 @@
 //! Counts for metrics, since the start.
 
+mod routes;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,6 +16,8 @@ use serde::Serialize;
 use crate::completion::{CompletionRecord, CompletionStatus};
 use crate::histogram::Histogram;
 use crate::workflows::WorkflowCount;
+use routes::Routes;
+pub use routes::{AttemptCount, RouteCount};
 
 /// Kinds of action that are told apart, by their first word. Callers choose kinds; metrics have to stay few.
 const MAX_KINDS: usize = 64;
@@ -34,6 +38,10 @@ pub struct Counters {
     pub decisions: Vec<DecisionCount>,
     /// Completions, by model and by how they ended.
     pub completions: Vec<CompletionCount>,
+    /// Whom the router chose, by why.
+    pub routes: Vec<RouteCount>,
+    /// Calls of completions that took more than one, or failed.
+    pub attempts: Vec<AttemptCount>,
     /// Requests for models that do not exist.
     pub unknown_models: u64,
     /// What the cache of answers has done.
@@ -118,6 +126,7 @@ pub(crate) struct Counting(Mutex<Counts>);
 struct Counts {
     decisions: BTreeMap<(String, OutcomeKind), u64>,
     completions: BTreeMap<(Arc<str>, Arc<str>, CompletionStatus), CompletionCount>,
+    routes: Routes,
     unknown_models: u64,
 }
 
@@ -137,6 +146,7 @@ impl Counting {
 
     pub(crate) fn completion(&self, record: &CompletionRecord) {
         let mut counts = self.0.lock();
+        counts.routes.completion(record);
         let key = (record.model.clone(), record.plugin.clone(), record.status);
         let count = counts
             .completions
@@ -162,12 +172,27 @@ impl Counting {
         count.cost_micro = count.cost_micro.saturating_add(record.cost_micro);
     }
 
-    /// The time within which nearly all answers of a model came; none where too few have come to say.
-    pub(crate) fn usual_ms(&self, plugin: &Arc<str>, model: &Arc<str>) -> Option<u64> {
+    /// The time within which nearly all answers of a model came, or of a stream the first piece; none where too few have
+    /// come to say.
+    pub(crate) fn usual_ms(
+        &self,
+        plugin: &Arc<str>,
+        model: &Arc<str>,
+        stream: bool,
+    ) -> Option<u64> {
         let key = (model.clone(), plugin.clone(), CompletionStatus::Answered);
         let counts = self.0.lock();
-        let took = &counts.completions.get(&key)?.took;
+        let count = counts.completions.get(&key)?;
+        let took = match stream {
+            true => &count.first_piece,
+            false => &count.took,
+        };
         (took.count >= LEAST_ANSWERS).then(|| took.within(95).div_ceil(1000).max(LEAST_USUAL_MS))
+    }
+
+    /// A request that no model might answer.
+    pub(crate) fn nobody(&self) {
+        self.0.lock().routes.nobody();
     }
 
     pub(crate) fn unknown_model(&self) {
@@ -195,6 +220,8 @@ impl Counting {
         Counters {
             decisions: decisions.collect(),
             completions: counts.completions.values().cloned().collect(),
+            routes: counts.routes.choices(),
+            attempts: counts.routes.attempts(),
             unknown_models: counts.unknown_models,
             cache,
             plugins: plugins

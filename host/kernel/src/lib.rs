@@ -74,7 +74,9 @@ pub use completion::{
 };
 pub use constitution_live::{RefusedConstitution, ReloadError, Reloaded};
 pub use costs::{CostSum, Costs};
-pub use counters::{CompletionCount, Counters, DecisionCount, InboxCount, PluginCount};
+pub use counters::{
+    AttemptCount, CompletionCount, Counters, DecisionCount, InboxCount, PluginCount, RouteCount,
+};
 pub use decision::{Decision, Place, RuleFinding};
 pub use drain::{Drained, Draining};
 pub use escalation::{HumanAnswer, HumanState, ItemAnswer, RaiseError};

@@ -1,6 +1,10 @@
 //! What is asked, as the caller knows it: the conversation, and what the answer must be like.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// One request. The router reads it and keeps none of it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,7 +55,7 @@ pub enum Role {
 
 /// What an answer must be like, as the caller says. Each is a hard constraint.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, remote = "Self")]
 pub struct Wants {
     /// The most it may cost, in micro-units.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,6 +81,31 @@ pub struct Wants {
     /// Whether an answer may come from the cache and be kept there; as the company says where it is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<bool>,
+}
+
+impl Serialize for Wants {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+/// From an object alone: a list of values would be read as wishes by their places, and nobody means that.
+impl<'de> Deserialize<'de> for Wants {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Wants;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object, for example {\"max_cost\": 1000}")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Wants, A::Error> {
+                Wants::deserialize(MapAccessDeserializer::new(members))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
 }
 
 /// What is wrong with what the caller says.

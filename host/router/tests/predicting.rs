@@ -100,10 +100,10 @@ fn a_changed_or_foreign_document_is_refused() {
         Predictor::from_json(&changed),
         Err(PredictorError::Digest { .. } | PredictorError::Malformed(_))
     ));
-    let newer = text.replacen("\"version\":1", "\"version\":2", 1);
+    let newer = text.replacen("\"version\":2", "\"version\":3", 1);
     assert_eq!(
         Predictor::from_json(&newer).unwrap_err(),
-        PredictorError::Version { found: 2 }
+        PredictorError::Version { found: 3 }
     );
     assert!(matches!(
         Predictor::from_json("{}"),

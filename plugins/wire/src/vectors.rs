@@ -25,6 +25,13 @@ pub fn check(
             format!("{provider} sent vectors of different lengths"),
         ));
     }
+    // A number too large for its place would be one that nothing can be compared with.
+    if !vectors.iter().flatten().all(|number| number.is_finite()) {
+        return Err(problem(
+            "failed",
+            format!("{provider} sent a vector with a number that is none"),
+        ));
+    }
     Ok(vectors)
 }
 
@@ -42,6 +49,9 @@ mod tests {
                 .code,
             "failed"
         );
+        for no_number in [f32::INFINITY, f32::NAN] {
+            assert!(check("X", vec![vec![1.0, no_number]], 1).is_err());
+        }
         assert_eq!(
             check("X", vec![vec![], vec![]], 2).unwrap_err().code,
             "failed"

@@ -1,4 +1,5 @@
-//! One day's accounts: everyone together, and each actor; and where hours and months are limited, theirs.
+//! One day's accounts: everyone's together, each actor's, those of teams and protocols that have a budget; and where hours
+//! and months are limited, theirs.
 
 use std::collections::HashMap;
 
@@ -6,6 +7,7 @@ use polity_constitution::Charter;
 use polity_ledger::{Commit, Ledger, ReadError};
 use serde::Serialize;
 
+use super::payer::{COMPANY, actor_key};
 use super::period::{HOUR_MS, month};
 use super::{OverBudget, Period, Scope, Spent, SpentToday};
 
@@ -26,9 +28,9 @@ pub struct Account {
 /// The accounts of one day.
 #[derive(Debug, Default)]
 pub(super) struct Day {
-    company: Account,
-    actors: HashMap<String, Account>,
-    /// By hour since the epoch, then `company` or `actor/…`: only of hours in which there was a limit.
+    /// By whose they are: see [`Scope::key`].
+    accounts: HashMap<String, Account>,
+    /// By hour since the epoch, then by whose they are: only of hours in which there was a limit.
     hours: HashMap<u64, HashMap<String, Account>>,
     /// What was spent in the days of the month before this one, where there is a limit.
     before: Option<HashMap<String, u64>>,
@@ -36,7 +38,7 @@ pub(super) struct Day {
 
 /// Money that somebody wants.
 pub(super) struct Wanted<'w> {
-    pub(super) actor: &'w str,
+    pub(super) payers: &'w [Scope],
     pub(super) micro: u64,
     pub(super) charter: &'w Charter,
     pub(super) at_ms: u64,
@@ -67,7 +69,6 @@ impl Day {
                     .unwrap_or(0);
                 let account = Account { spent, reserved: 0 };
                 match key.strip_prefix(&prefix) {
-                    Some("company") => read.company = account,
                     Some(hour) if hour.starts_with("hour/") => {
                         let hour = hour.trim_start_matches("hour/").split_once('/');
                         if let Some((hour, whose)) = hour
@@ -77,10 +78,7 @@ impl Day {
                             hour.insert(whose.to_owned(), account);
                         }
                     }
-                    Some(actor) => drop(
-                        read.actors
-                            .insert(actor.trim_start_matches("actor/").to_owned(), account),
-                    ),
+                    Some(whose) => drop(read.accounts.insert(whose.to_owned(), account)),
                     None => {}
                 }
             }
@@ -89,20 +87,20 @@ impl Day {
 
     pub(super) fn spent(&self, actor: &str) -> Spent {
         Spent {
-            actor: self.of(actor).total(),
-            company: self.company.total(),
+            actor: self.of(&actor_key(actor)).total(),
+            company: self.of(COMPANY).total(),
         }
     }
 
     pub(super) fn accounts(&self, actor: &str) -> SpentToday {
         SpentToday {
-            actor: self.of(actor),
-            company: self.company,
+            actor: self.of(&actor_key(actor)),
+            company: self.of(COMPANY),
         }
     }
 
     pub(super) fn has_reservations(&self) -> bool {
-        self.company.reserved > 0
+        self.of(COMPANY).reserved > 0
     }
 
     /// Adds up what was spent in the month before this day, where a month is limited and nobody has yet.
@@ -110,21 +108,21 @@ impl Day {
         &mut self,
         ledger: &Ledger,
         day: u64,
+        payers: &[Scope],
         charter: &Charter,
     ) -> Result<(), ReadError> {
         let budgets = charter.budgets();
-        let is_limited =
-            budgets.company_monthly_micro.is_some() || budgets.actor_monthly_micro.is_some();
+        let is_limited = payers
+            .iter()
+            .any(|payer| Period::Month.limit(budgets, payer).is_some());
         if !is_limited || self.before.is_some() {
             return Ok(());
         }
         let mut before: HashMap<String, u64> = HashMap::new();
         for earlier in month(day).0..day {
             let spent = Self::read(ledger, earlier)?;
-            let actors = spent.actors.iter();
-            let actors = actors.map(|(actor, account)| (whose(Some(actor)), account.spent));
-            let company = std::iter::once((whose(None), spent.company.spent));
-            for (name, micro) in company.chain(actors) {
+            let accounts = spent.accounts.into_iter();
+            for (name, micro) in accounts.map(|(name, account)| (name, account.spent)) {
                 let sum = before.entry(name).or_default();
                 *sum = sum.saturating_add(micro);
             }
@@ -135,7 +133,7 @@ impl Day {
 
     pub(super) fn reserve(&mut self, wanted: &Wanted<'_>) -> Result<(), OverBudget> {
         let Wanted {
-            actor,
+            payers,
             micro,
             charter,
             at_ms,
@@ -144,17 +142,17 @@ impl Day {
             return Ok(());
         }
         let budgets = charter.budgets();
+        let mut counts_hours = false;
         for period in Period::ALL {
-            let limits = [
-                (Some(actor), period.of_actor(budgets, actor)),
-                (None, period.of_company(budgets)),
-            ];
-            for (of, limit) in limits {
-                let Some(limit) = limit else { continue };
-                let account = self.within(period, of, at_ms);
+            for payer in payers {
+                let Some(limit) = period.limit(budgets, payer) else {
+                    continue;
+                };
+                counts_hours |= period == Period::Hour;
+                let account = self.within(period, &payer.key(), at_ms);
                 if account.total().saturating_add(micro) > limit {
                     return Err(OverBudget {
-                        scope: of.map_or(Scope::Company, |actor| Scope::Actor(actor.to_owned())),
+                        scope: payer.clone(),
                         period,
                         limit_micro: limit,
                         spent_micro: account.spent,
@@ -166,32 +164,32 @@ impl Day {
                 }
             }
         }
-        if budgets.company_hourly_micro.is_some() || budgets.actor_hourly_micro.is_some() {
-            let hour = self.hours.entry(at_ms / HOUR_MS).or_default();
-            for of in [Some(actor), None] {
-                let account = hour.entry(whose(of)).or_default();
+        for payer in payers {
+            let key = payer.key();
+            if counts_hours {
+                let hour = self.hours.entry(at_ms / HOUR_MS).or_default();
+                let account = hour.entry(key.clone()).or_default();
                 account.reserved = account.reserved.saturating_add(micro);
             }
+            let account = self.accounts.entry(key).or_default();
+            account.reserved = account.reserved.saturating_add(micro);
         }
-        self.company.reserved = self.company.reserved.saturating_add(micro);
-        let own = self.account(actor);
-        own.reserved = own.reserved.saturating_add(micro);
         Ok(())
     }
 
     /// What is spent and set aside in a period so far.
-    fn within(&self, period: Period, of: Option<&str>, at_ms: u64) -> Account {
-        let today = of.map_or(self.company, |actor| self.of(actor));
+    fn within(&self, period: Period, whose: &str, at_ms: u64) -> Account {
+        let today = self.of(whose);
         match period {
             Period::Hour => {
                 let hour = self.hours.get(&(at_ms / HOUR_MS));
-                hour.and_then(|hour| hour.get(&whose(of)).copied())
+                hour.and_then(|hour| hour.get(whose).copied())
                     .unwrap_or_default()
             }
             Period::Day => today,
             Period::Month => {
                 let before = self.before.as_ref();
-                let before = before.and_then(|before| before.get(&whose(of)).copied());
+                let before = before.and_then(|before| before.get(whose).copied());
                 Account {
                     spent: today.spent.saturating_add(before.unwrap_or(0)),
                     ..today
@@ -204,7 +202,7 @@ impl Day {
     pub(super) fn settle(
         &mut self,
         day: u64,
-        actor: &str,
+        payers: &[String],
         hour: Option<u64>,
         reserved: u64,
         cost: u64,
@@ -215,47 +213,30 @@ impl Day {
         }
         let prefix = prefix(day);
         let mut commit = record;
-        if let Some(number) = hour
-            && let Some(hour) = self.hours.get_mut(&number)
-        {
-            for of in [Some(actor), None] {
-                let name = whose(of);
-                let account = hour.entry(name.clone()).or_default();
-                account.reserved = account.reserved.saturating_sub(reserved);
-                account.spent = account.spent.saturating_add(cost);
-                if cost > 0 {
-                    let key = format!("{prefix}hour/{number}/{name}");
-                    commit = commit.put(key, account.spent.to_string());
-                }
-            }
-        }
-        let settle = |account: &mut Account| {
+        let settled = |account: &mut Account| {
             account.reserved = account.reserved.saturating_sub(reserved);
             account.spent = account.spent.saturating_add(cost);
             account.spent.to_string()
         };
-        let company = settle(&mut self.company);
-        let own = settle(self.account(actor));
-        if cost > 0 {
-            commit = commit
-                .put(format!("{prefix}company"), company)
-                .put(format!("{prefix}actor/{actor}"), own);
+        for key in payers {
+            let hour = hour.and_then(|number| Some((number, self.hours.get_mut(&number)?)));
+            if let Some((number, hour)) = hour {
+                let spent = settled(hour.entry(key.clone()).or_default());
+                if cost > 0 {
+                    commit = commit.put(format!("{prefix}hour/{number}/{key}"), spent);
+                }
+            }
+            let spent = settled(self.accounts.entry(key.clone()).or_default());
+            if cost > 0 {
+                commit = commit.put(format!("{prefix}{key}"), spent);
+            }
         }
         commit
     }
 
-    fn of(&self, actor: &str) -> Account {
-        self.actors.get(actor).copied().unwrap_or_default()
+    fn of(&self, whose: &str) -> Account {
+        self.accounts.get(whose).copied().unwrap_or_default()
     }
-
-    fn account(&mut self, actor: &str) -> &mut Account {
-        self.actors.entry(actor.to_owned()).or_default()
-    }
-}
-
-/// Whose account: an actor's, or everyone's.
-fn whose(actor: Option<&str>) -> String {
-    actor.map_or_else(|| "company".to_owned(), |actor| format!("actor/{actor}"))
 }
 
 fn prefix(day: u64) -> String {

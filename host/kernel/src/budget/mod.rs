@@ -10,6 +10,7 @@
 
 mod account;
 mod over;
+mod payer;
 mod period;
 mod recovery;
 
@@ -23,7 +24,9 @@ use uuid::Uuid;
 
 pub use account::Account;
 use account::{Day, Wanted};
-pub use over::{OverBudget, Scope};
+pub use over::OverBudget;
+pub(crate) use payer::Asker;
+pub use payer::Scope;
 pub use period::Period;
 pub(crate) use recovery::RecoverError;
 
@@ -61,7 +64,8 @@ pub(crate) struct Reservation {
     id: Uuid,
     day: u64,
     at_ms: u64,
-    actor: String,
+    /// Who pays it.
+    payers: Vec<Scope>,
     pub(crate) micro: u64,
 }
 
@@ -87,25 +91,27 @@ impl Spending {
     pub(crate) fn reserve(
         &self,
         id: Uuid,
-        actor: &str,
+        asker: Asker<'_>,
         at_ms: u64,
         micro: u64,
         charter: &Charter,
     ) -> Result<Result<Reservation, OverBudget>, ReadError> {
         let day = at_ms / DAY_MS;
+        let payers = asker.payers(charter.budgets());
         self.on(day, |accounts| {
-            accounts.look_back(&self.ledger, day, charter)?;
+            accounts.look_back(&self.ledger, day, &payers, charter)?;
             let wanted = Wanted {
-                actor,
+                payers: &payers,
                 micro,
                 charter,
                 at_ms,
             };
-            Ok(accounts.reserve(&wanted).map(|()| Reservation {
+            let reserved = accounts.reserve(&wanted);
+            Ok(reserved.map(|()| Reservation {
                 id,
                 day,
                 at_ms,
-                actor: actor.to_owned(),
+                payers,
                 micro,
             }))
         })?
@@ -122,10 +128,9 @@ impl Spending {
             return Ok(Ok(()));
         };
         let (day, at_ms) = (reservation.day, reservation.at_ms);
-        let actor = reservation.actor.clone();
         self.on(day, |accounts| {
             let wanted = Wanted {
-                actor: &actor,
+                payers: &reservation.payers,
                 micro: more,
                 charter,
                 at_ms,
@@ -161,9 +166,10 @@ impl Spending {
             id,
             day,
             at_ms,
-            actor,
+            payers,
             micro,
         } = reservation;
+        let payers: Vec<String> = payers.iter().map(Scope::key).collect();
         let mut days = self.days.lock();
         // The day was there when the money was reserved; after a long answer it may have been let go of since.
         let accounts = match days.entry(day) {
@@ -175,7 +181,7 @@ impl Spending {
         };
         let mut commit = accounts.settle(
             day,
-            &actor,
+            &payers,
             Some(at_ms / period::HOUR_MS),
             micro,
             cost_micro,

@@ -4,18 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Period;
+use super::{Period, Scope};
 use crate::money::Money;
-
-/// Whose budget.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Scope {
-    /// One actor's.
-    Actor(String),
-    /// Everyone's together.
-    Company,
-}
 
 /// A budget does not have enough left.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -60,6 +50,14 @@ impl fmt::Display for OverBudget {
             (Scope::Actor(actor), period) => (
                 format!("the {period} budget of {actor}"),
                 format!("budgets.actor_{period}_micro"),
+            ),
+            (scope @ Scope::Team(team), period) => (
+                format!("the {period} budget of {scope}"),
+                format!("budgets.teams.{team}.{period}_micro"),
+            ),
+            (scope @ Scope::Protocol(protocol), period) => (
+                format!("the {period} budget of {scope}"),
+                format!("budgets.protocols.{protocol}.{period}_micro"),
             ),
             (Scope::Company, period) => (
                 format!("the company's {period} budget"),

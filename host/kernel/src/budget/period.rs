@@ -4,10 +4,10 @@ use std::fmt;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use polity_constitution::Budgets;
+use polity_constitution::{Budgets, SpendLimits};
 use serde::Serialize;
 
-use super::DAY_MS;
+use super::{DAY_MS, Scope};
 
 pub(super) const HOUR_MS: u64 = DAY_MS / 24;
 
@@ -26,21 +26,26 @@ pub enum Period {
 impl Period {
     pub(super) const ALL: [Self; 3] = [Self::Hour, Self::Day, Self::Month];
 
-    /// What an actor may spend within it.
-    pub(super) fn of_actor(self, budgets: &Budgets, actor: &str) -> Option<u64> {
-        match self {
-            Self::Hour => budgets.actor_hourly_micro,
-            Self::Day => budgets.of(actor),
-            Self::Month => budgets.actor_monthly_micro,
-        }
-    }
-
-    /// What everyone together may spend within it.
-    pub(super) fn of_company(self, budgets: &Budgets) -> Option<u64> {
-        match self {
-            Self::Hour => budgets.company_hourly_micro,
-            Self::Day => budgets.company_daily_micro,
-            Self::Month => budgets.company_monthly_micro,
+    /// What may be spent within it.
+    pub(super) fn limit(self, budgets: &Budgets, whose: &Scope) -> Option<u64> {
+        let of = |limits: &SpendLimits| match self {
+            Self::Hour => limits.hourly_micro,
+            Self::Day => limits.daily_micro,
+            Self::Month => limits.monthly_micro,
+        };
+        match whose {
+            Scope::Actor(actor) => match self {
+                Self::Hour => budgets.actor_hourly_micro,
+                Self::Day => budgets.of(actor),
+                Self::Month => budgets.actor_monthly_micro,
+            },
+            Scope::Team(team) => of(&budgets.teams.get(team)?.limits),
+            Scope::Protocol(protocol) => of(budgets.protocols.get(protocol)?),
+            Scope::Company => match self {
+                Self::Hour => budgets.company_hourly_micro,
+                Self::Day => budgets.company_daily_micro,
+                Self::Month => budgets.company_monthly_micro,
+            },
         }
     }
 

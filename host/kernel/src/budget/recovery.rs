@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::Reservation;
 use super::account::Day;
+use super::payer::{COMPANY, actor_key};
+use super::{Reservation, Scope};
 use crate::record::subject;
 
 const PREFIX: &str = "reservation/";
@@ -35,6 +36,16 @@ struct Note {
     day: u64,
     actor: String,
     micro: u64,
+    /// Accounts of teams and protocols that it is taken from, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    shared: Vec<String>,
+}
+
+impl Note {
+    fn payers(&self) -> Vec<String> {
+        let own = [actor_key(&self.actor), COMPANY.to_owned()];
+        own.into_iter().chain(self.shared.iter().cloned()).collect()
+    }
 }
 
 /// Why the reservations of an earlier run could not be settled.
@@ -54,14 +65,20 @@ pub(super) fn note(reservation: &Reservation) -> Commit {
     let Reservation {
         id,
         day,
-        actor,
+        payers,
         micro,
         ..
     } = reservation;
+    let actor = payers.iter().find_map(|payer| match payer {
+        Scope::Actor(actor) => Some(actor.clone()),
+        _ => None,
+    });
+    let is_shared = |payer: &&Scope| matches!(payer, Scope::Team(_) | Scope::Protocol(_));
     let note = json!(Note {
         day: *day,
-        actor: actor.clone(),
-        micro: *micro
+        actor: actor.unwrap_or_default(),
+        micro: *micro,
+        shared: payers.iter().filter(is_shared).map(Scope::key).collect(),
     });
     Commit::new().put(key(*id), note.to_string())
 }
@@ -80,13 +97,19 @@ impl super::Spending {
                 let note = serde_json::from_slice::<Note>(&value).ok();
                 let id = key.strip_prefix(PREFIX).and_then(|id| id.parse().ok());
                 let mut commit = Commit::new().delete(key);
-                if let (Some(Note { day, actor, micro }), Some(id)) = (note, id) {
+                if let (Some(note), Some(id)) = (note, id) {
+                    let (
+                        payers,
+                        Note {
+                            day, actor, micro, ..
+                        },
+                    ) = (note.payers(), note);
                     recovered.completions += 1;
                     recovered.micro = recovered.micro.saturating_add(micro);
                     let data = json!({ "actor": actor, "counted_micro": micro });
                     commit = commit.event(Event::new(LOST, "/kernel", subject(id), data));
                     commit =
-                        Day::read(&self.ledger, day)?.settle(day, &actor, None, 0, micro, commit);
+                        Day::read(&self.ledger, day)?.settle(day, &payers, None, 0, micro, commit);
                 }
                 self.ledger.commit_relaxed(commit)?;
             }
@@ -101,7 +124,7 @@ mod tests {
     use polity_constitution::{Constitution, Sources};
     use polity_ledger::{Ledger, ManualClock};
 
-    use super::super::{DAY_MS, Spending, Spent};
+    use super::super::{Asker, DAY_MS, Spending, Spent};
     use super::*;
 
     const NOW: u64 = 20_000 * DAY_MS + 5;
@@ -127,7 +150,13 @@ mod tests {
         let constitution = constitution(100, 80);
         let reserve = |actor, micro| {
             spending
-                .reserve(Uuid::nil(), actor, NOW, micro, constitution.charter())
+                .reserve(
+                    Uuid::nil(),
+                    Asker::alone(actor),
+                    NOW,
+                    micro,
+                    constitution.charter(),
+                )
                 .unwrap()
         };
         let first = reserve("person:ada", 60).unwrap();
@@ -171,7 +200,7 @@ mod tests {
             spending
                 .reserve(
                     Uuid::nil(),
-                    "person:ada",
+                    Asker::alone("person:ada"),
                     NOW,
                     micro,
                     constitution.charter(),
@@ -190,7 +219,13 @@ mod tests {
         for (id, micro) in [(1, 100), (2, 30), (3, 0)] {
             let id = Uuid::from_u128(id);
             let reservation = spending
-                .reserve(id, "person:ada", NOW, micro, constitution.charter())
+                .reserve(
+                    id,
+                    Asker::alone("person:ada"),
+                    NOW,
+                    micro,
+                    constitution.charter(),
+                )
                 .unwrap()
                 .unwrap();
             spending.note(&reservation).unwrap();
@@ -245,7 +280,7 @@ mod tests {
             spending
                 .reserve(
                     Uuid::nil(),
-                    "person:ada",
+                    Asker::alone("person:ada"),
                     at_ms,
                     micro,
                     constitution.charter(),
@@ -273,5 +308,68 @@ mod tests {
         assert_eq!((over.limit_micro, over.spent_micro), (250, 180));
         assert!(reserve(&spending, NOW + DAY_MS, 70).is_ok());
         assert!(reserve(&spending, NOW + 40 * DAY_MS, 100).is_ok());
+    }
+
+    #[test]
+    fn a_team_and_a_protocol_have_budgets_of_their_own_that_outlive_the_host() {
+        let ledger = ledger();
+        let constitution = limited(json!({
+            "company_daily_micro": null, "actor_daily_micro": null,
+            "teams": {"support": {"members": ["person:ada"], "daily_micro": 100, "monthly_micro": 150}},
+            "protocols": {"refund": {"hourly_micro": 60}},
+        }));
+        let reserve = |spending: &Spending, protocol, at_ms, micro| {
+            let asker = Asker {
+                actor: "person:ada",
+                protocol,
+            };
+            spending
+                .reserve(Uuid::nil(), asker, at_ms, micro, constitution.charter())
+                .unwrap()
+        };
+        let spending = Spending::new(ledger.clone());
+        let over = reserve(&spending, Some("refund"), NOW, 61).unwrap_err();
+        assert_eq!(over.scope, Scope::Protocol("refund".into()));
+        assert!(
+            over.to_string()
+                .contains("budgets.protocols.refund.hourly_micro"),
+            "{over}"
+        );
+        let spent = reserve(&spending, Some("refund"), NOW, 60).unwrap();
+        // What is set aside for the protocol is the team's money, too.
+        let over = reserve(&spending, None, NOW, 41).unwrap_err();
+        assert_eq!(
+            (&over.scope, over.reserved_micro),
+            (&Scope::Team("support".into()), 60)
+        );
+        assert!(
+            over.to_string()
+                .contains("budgets.teams.support.daily_micro"),
+            "{over}"
+        );
+        spending.settle(spent, 60, Commit::new()).unwrap();
+        // A protocol without a budget, and somebody in no team, are not limited by others'.
+        assert!(reserve(&spending, Some("another"), NOW, 40).is_ok());
+        let stranger = Asker::alone("person:eve");
+        let charter = constitution.charter();
+        assert!(
+            spending
+                .reserve(Uuid::nil(), stranger, NOW, 5000, charter)
+                .unwrap()
+                .is_ok()
+        );
+        // Another host over the same ledger knows, and what it finds unsettled counts as spent.
+        let spending = Spending::new(ledger.clone());
+        assert!(reserve(&spending, Some("refund"), NOW, 1).is_err());
+        let lost = reserve(&spending, Some("refund"), NOW + DAY_MS, 30).unwrap();
+        spending.note(&lost).unwrap();
+        let spending = Spending::new(ledger.clone());
+        assert_eq!(spending.recover().unwrap().micro, 30);
+        let over = reserve(&spending, None, NOW + DAY_MS, 61).unwrap_err();
+        assert_eq!(
+            (over.period, over.spent_micro),
+            (super::super::Period::Month, 90)
+        );
+        assert!(reserve(&spending, None, NOW + DAY_MS, 60).is_ok());
     }
 }

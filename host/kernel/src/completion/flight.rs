@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use polity_dispatch::{
     Ask, AttemptId, Blocked, BreakerEvent, Candidate, Continuation, Dispatch, DispatchPolicy, End,
     ErrorClass, Event, Failure, Gates, Heard, House, Permit, Price, RequestFacts, Settlement, Step,
-    Trail,
+    Tokens, Trail, Usage,
 };
 use polity_runtime::failure::CallError;
 use polity_runtime::plugin::Completion;
@@ -35,8 +35,8 @@ pub(super) struct Flight {
     gates: Gate,
     dispatch: Dispatch,
     attempt: Option<AttemptId>,
-    /// Which seat each attempt was made at, where several may be made at once.
-    seats_of: Vec<(AttemptId, usize)>,
+    /// The seat that was asked beside another.
+    hedge: Option<usize>,
     /// Whether a second model may be asked at the same time.
     may_hedge: bool,
     /// What the attempt was given to write on.
@@ -45,6 +45,7 @@ pub(super) struct Flight {
     is_continued: bool,
     /// What was held back of a continuation until its end.
     tail: Option<String>,
+    longest: u64,
     began_ms: u64,
     began: Instant,
 }
@@ -137,7 +138,11 @@ impl Flight {
                 ),
                 price: Price {
                     input: seat.info.input_price,
-                    output: seat.info.output_price,
+                    // Of vectors nobody pays for anything but the texts.
+                    output: match plan.max_output_tokens {
+                        Some(0) => 0,
+                        _ => seat.info.output_price,
+                    },
                 },
                 context_tokens: seat.info.context_tokens.into(),
                 ..Candidate::new(seat.plugin.clone(), seat.id().clone())
@@ -161,7 +166,7 @@ impl Flight {
             stall_ms: u64::MAX,
             ..DispatchPolicy::default()
         };
-        let may_hedge = plan.usual_ms.is_some() && !plan.stream && plan.seats.len() > 1;
+        let may_hedge = plan.usual_ms.is_some() && plan.seats.len() > 1;
         let mut verdicts = vec![None; plan.seats.len()];
         // The first is the one that the rules were told of.
         if let Some(first) = verdicts.first_mut() {
@@ -182,11 +187,12 @@ impl Flight {
             ),
             seats: plan.seats,
             attempt: None,
-            seats_of: Vec::new(),
+            hedge: None,
             may_hedge,
             continuation: None,
             is_continued: false,
             tail: None,
+            longest: plan.max_output_tokens.unwrap_or_default().into(),
             began_ms: plan.now_ms,
             began: Instant::now(),
         }
@@ -221,6 +227,15 @@ impl Flight {
             .collect()
     }
 
+    /// Seats that the rules and the budget let answer so far.
+    pub(super) fn admitted(&self) -> Vec<usize> {
+        let verdicts = self.gates.verdicts.iter().enumerate();
+        verdicts
+            .filter(|(_, verdict)| matches!(verdict, Some(Ok(()))))
+            .map(|(at, _)| at)
+            .collect()
+    }
+
     /// Whether a second model may be asked at the same time.
     pub(super) fn may_hedge(&self) -> bool {
         self.may_hedge
@@ -240,8 +255,9 @@ impl Flight {
     pub(super) fn lap(&mut self) -> Lap {
         let now_ms = self.now_ms();
         match self.dispatch.next(now_ms, &self.gates) {
-            Step::Start(start) | Step::Hedge(start) => {
-                self.seats_of.push((start.attempt, start.candidate));
+            Step::Start(start) => Lap::Begin(start.attempt, self.seats[start.candidate].clone()),
+            Step::Hedge(start) => {
+                self.hedge = Some(start.candidate);
                 Lap::Begin(start.attempt, self.seats[start.candidate].clone())
             }
             Step::WaitUntil(at)
@@ -257,10 +273,10 @@ impl Flight {
         }
     }
 
-    /// The model that an attempt was made at.
-    pub(super) fn seat_of(&self, attempt: AttemptId) -> Option<&Arc<ModelEntry>> {
-        let found = self.seats_of.iter().find(|(known, _)| *known == attempt);
-        self.seats.get(found?.1)
+    /// Whether this model was asked because another one was slow.
+    pub(super) fn is_hedged(&self, model: &Arc<ModelEntry>) -> bool {
+        self.hedge
+            .is_some_and(|seat| Arc::ptr_eq(&self.seats[seat], model))
     }
 
     /// What comes next is about this call.
@@ -284,9 +300,6 @@ impl Flight {
             match self.dispatch.next(now_ms, &self.gates) {
                 Step::Start(start) | Step::Hedge(start) => {
                     self.attempt = Some(start.attempt);
-                    if self.may_hedge {
-                        self.seats_of.push((start.attempt, start.candidate));
-                    }
                     self.is_continued |= start.continuation.is_some();
                     self.continuation = start.continuation;
                     let patience = start.timeout_at_ms.saturating_sub(now_ms);
@@ -370,9 +383,16 @@ impl Flight {
                 for piece in pieces {
                     let _ = self.heard(piece);
                 }
+                let tokens = Tokens {
+                    input: outcome.usage.input_tokens,
+                    output: outcome.usage.output_tokens,
+                };
                 let heard = self.tell(Event::End(End {
                     finish: Some(&outcome.finish),
-                    usage: None,
+                    usage: Some(Usage {
+                        tokens,
+                        cost_micro: None,
+                    }),
                 }));
                 if let (Heard::Text(tail), true) = (heard, self.is_continued) {
                     self.tail = Some(tail).filter(|tail| !tail.is_empty());
@@ -391,6 +411,16 @@ impl Flight {
         }
         self.attempt = None;
         self.dispatch.ending().is_some()
+    }
+
+    /// The longest answer that was asked for; 0 where nobody said.
+    pub(super) fn longest_answer(&self) -> u64 {
+        self.longest
+    }
+
+    /// What the calls that have ended cost, and what those under way may cost.
+    pub(super) fn taken_micro(&self) -> u64 {
+        self.dispatch.taken_micro()
     }
 
     /// Whether a call is under way.

@@ -40,6 +40,19 @@ pub(super) fn estimate(info: &Info, prompt_bytes: usize, max_output_tokens: Opti
     )
 }
 
+/// Whether a provider's word on what an answer used can be true. `longest` is the longest answer that was asked for.
+pub(super) fn is_credible(said: Tokens, guess: Tokens, longest: u64, info: &Info) -> bool {
+    let plain = |tokens: Tokens| polity_dispatch::Tokens {
+        input: tokens.input,
+        output: tokens.output,
+    };
+    let usage = polity_dispatch::Usage {
+        tokens: plain(said),
+        cost_micro: None,
+    };
+    usage.is_credible(plain(guess), longest, info.context_tokens.into())
+}
+
 /// What tokens cost, rounded up. Tokens from a provider's cache count in full: adapters name one price.
 pub(super) fn cost(info: &Info, tokens: Tokens) -> u64 {
     let part = |tokens: u64, price: u64| u128::from(tokens) * u128::from(price);
@@ -81,6 +94,34 @@ mod tests {
             cost(&model(0, u64::MAX, u64::MAX), tokens(u64::MAX, u64::MAX)),
             u64::MAX
         );
+    }
+
+    #[test]
+    fn tokens_that_nobody_can_have_used_are_not_believed() {
+        let guess = Tokens {
+            input: 100,
+            output: 50,
+            cached: 0,
+        };
+        let said = |input, output| Tokens {
+            input,
+            output,
+            cached: 0,
+        };
+        let small = model(0, 1, 1);
+        assert!(is_credible(said(400, 200), guess, 1000, &small));
+        // Reasoning is counted and not sent.
+        assert!(is_credible(said(100, 60_000), guess, 0, &small));
+        for wrong in [said(u64::MAX, 1), said(1, u64::MAX), said(50_000, 1)] {
+            assert!(!is_credible(wrong, guess, 0, &small), "{wrong:?}");
+        }
+        assert!(!is_credible(said(100, 60_000), guess, 1000, &small));
+        // A document that is named by its address is read all the same.
+        let large = Info {
+            context_tokens: 200_000,
+            ..model(0, 1, 1)
+        };
+        assert!(is_credible(said(50_000, 1), guess, 0, &large));
     }
 
     #[test]

@@ -50,6 +50,9 @@ pub struct CompletionRequest {
     /// Time until the answer must have ended. Rules do not see it.
     #[serde(skip)]
     pub deadline: Option<Duration>,
+    /// The protocol that it is part of, whose budget pays for it, too. Rules do not see it and cannot change it.
+    #[serde(skip)]
+    pub protocol: Option<String>,
 }
 
 impl CompletionRequest {
@@ -179,6 +182,7 @@ impl CompletionRequest {
         read.check()?;
         Ok(Self {
             deadline: self.deadline,
+            protocol: self.protocol.clone(),
             ..read
         })
     }

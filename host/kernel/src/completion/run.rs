@@ -12,12 +12,13 @@ use uuid::Uuid;
 
 use super::flight::{Flight, Next, Plan};
 use super::others::Others;
-use super::race::race;
+use super::race::first_to_end;
 use super::running::{Dispatched, Running, micros};
 use super::{
     Answer, AnswerStream, CompleteError, Completed, CompletionRecord, CompletionRequest,
     CompletionStatus, Failure, price,
 };
+use crate::budget::Asker;
 use crate::escalation::ask_a_person;
 use crate::models::{Choice, ChooseError, Chosen};
 use crate::record::Record;
@@ -138,7 +139,7 @@ impl Kernel {
                 }
             };
             let (called, is_over) = if running.may_hedge() {
-                let called = race(&mut running, &others, &wire, model, deadline).await;
+                let called = first_to_end(&mut running, &others, &wire, model, deadline).await;
                 (called, running.is_over())
             } else {
                 wire.model.clone_from(&model.info.id);
@@ -270,10 +271,13 @@ impl Kernel {
         }
         let prompt_bytes = request.bytes();
         let estimate = price::estimate(&model.info, prompt_bytes, request.longest_answer());
-        let reserved =
-            inner
-                .spending
-                .reserve(id, &actor.id, at_ms, estimate, book.law.charter())?;
+        let asker = Asker {
+            actor: &actor.id,
+            protocol: request.protocol.as_deref(),
+        };
+        let reserved = inner
+            .spending
+            .reserve(id, asker, at_ms, estimate, book.law.charter())?;
         let reservation = match reserved {
             Ok(reservation) => reservation,
             Err(over) => {
@@ -305,7 +309,7 @@ impl Kernel {
         let usual_ms = (is_urgent && !others.is_empty()).then(|| {
             let seats = std::iter::once(&model).chain(&others);
             seats
-                .map(|seat| inner.counting.usual_ms(&seat.plugin, seat.id()))
+                .map(|seat| inner.counting.usual_ms(&seat.plugin, seat.id(), stream))
                 .collect()
         });
         let flight = Flight::new(Plan {
@@ -330,8 +334,6 @@ impl Kernel {
             model: model.clone(),
             why,
             flight,
-            wasted_micro: 0,
-            first_micro: estimate,
             continued_by: Vec::new(),
             keep,
             reservation,
@@ -383,7 +385,10 @@ impl Kernel {
                 }
             }
             ChooseError::Wants(error) => CompleteError::Invalid(error.to_string()),
-            ChooseError::Nobody(decision) => CompleteError::NoModel(decision),
+            ChooseError::Nobody(decision) => {
+                self.inner.counting.nobody();
+                CompleteError::NoModel(decision)
+            }
             ChooseError::Council => CompleteError::Invalid(format!(
                 "\"{}\" names several models, and a completion is answered by one: name a model, an alias or `auto`",
                 request.model

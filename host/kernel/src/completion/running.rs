@@ -36,10 +36,6 @@ pub(super) struct Dispatched {
     pub(super) model: Arc<ModelEntry>,
     pub(super) why: Option<Arc<str>>,
     pub(super) flight: Flight,
-    /// Spent on answers that nobody got.
-    pub(super) wasted_micro: u64,
-    /// What the first model's answer may cost.
-    pub(super) first_micro: u64,
     /// Models that wrote on where another broke off.
     pub(super) continued_by: Vec<Arc<str>>,
     /// Where the answer is kept, if it is.
@@ -120,6 +116,7 @@ impl Running {
 
     /// Who is asked next. From then on it is this model's completion.
     pub(super) async fn next(&mut self) -> Next {
+        self.cover();
         let Some(open) = &mut self.open else {
             return Next::Nobody(CallError::Cancelled);
         };
@@ -141,26 +138,9 @@ impl Running {
             return true;
         };
         let is_over = open.flight.ended(returned);
-        if let (false, Err(_), 1..) = (is_over, returned, self.delivered_bytes) {
-            // What came of a stream that broke is on the bill, whoever writes on.
-            let used = Tokens {
-                input: guess_tokens(open.prompt_bytes as u64),
-                output: guess_tokens(self.delivered_bytes),
-                cached: 0,
-            };
-            let cost = price::cost(&open.model.info, used);
-            open.wasted_micro = open.wasted_micro.saturating_add(cost);
+        if !is_over {
+            // What came of it is on its bill, which the trail has; the next one begins anew.
             self.delivered_bytes = 0;
-        }
-        if let (false, Ok(Completion { outcome, .. })) = (is_over, returned) {
-            // It is no answer, and on the bill all the same.
-            let used = Tokens {
-                input: outcome.usage.input_tokens,
-                output: outcome.usage.output_tokens,
-                cached: outcome.usage.cached_tokens,
-            };
-            let cost = price::cost(&open.model.info, used);
-            open.wasted_micro = open.wasted_micro.saturating_add(cost);
         }
         is_over
     }
@@ -194,28 +174,12 @@ impl Running {
         open.map_or_else(Vec::new, |open| open.flight.all_unjudged())
     }
 
-    /// What happens next while calls are under way. Whoever is no longer waited for has read the prompt, and charges for
-    /// it.
+    /// What happens next while calls are under way.
     pub(super) fn lap(&mut self) -> Lap {
-        let Some(open) = &mut self.open else {
-            return Lap::Over;
-        };
-        let lap = open.flight.lap();
-        match &lap {
-            Lap::Stop(attempt) => {
-                if let Some(model) = open.flight.seat_of(*attempt) {
-                    let read = Tokens {
-                        input: guess_tokens(open.prompt_bytes as u64),
-                        output: 0,
-                        cached: 0,
-                    };
-                    let cost = price::cost(&model.info, read);
-                    open.wasted_micro = open.wasted_micro.saturating_add(cost);
-                }
-            }
-            Lap::Begin(..) | Lap::Wait(_) | Lap::Over => {}
+        match &mut self.open {
+            Some(open) => open.flight.lap(),
+            None => Lap::Over,
         }
-        lap
     }
 
     /// Takes note of how one of several calls ended, and says whether nobody else is to be asked or waited for.
@@ -229,23 +193,46 @@ impl Running {
             open.flight.attend(attempt);
         }
         let is_over = self.landed(returned);
-        if let Some(open) = &mut self.open
-            && is_over
-            && !Arc::ptr_eq(model, &open.model)
-        {
-            open.why = Some(
-                format!(
-                    "{} was slow, so {} was asked as well and was faster",
-                    open.model.key, model.key
-                )
-                .into(),
-            );
-            open.model = model.clone();
-            open.completion.seat(model);
+        if is_over {
+            self.won(model);
         }
         // Whoever is still at work is so for nobody.
         while is_over && matches!(self.lap(), Lap::Stop(_)) {}
         is_over
+    }
+
+    /// The first piece that anybody could see of several calls: whoever sent it is heard from now on, and the others
+    /// are not waited for any more. Returns what of it goes out.
+    pub(super) fn spoke(
+        &mut self,
+        attempt: AttemptId,
+        model: &Arc<ModelEntry>,
+        pieces: impl IntoIterator<Item = Delta>,
+    ) -> Vec<Delta> {
+        if let Some(open) = &mut self.open {
+            open.flight.attend(attempt);
+        }
+        self.won(model);
+        let pieces = pieces.into_iter().filter_map(|piece| self.deliver(piece));
+        let pieces = pieces.collect();
+        while matches!(self.lap(), Lap::Stop(_)) {}
+        pieces
+    }
+
+    /// From now on it is this model's completion.
+    fn won(&mut self, model: &Arc<ModelEntry>) {
+        if let Some(open) = &mut self.open
+            && !Arc::ptr_eq(model, &open.model)
+        {
+            let (slow, fast) = (&open.model.key, &model.key);
+            let why = match open.flight.is_hedged(model) {
+                true => format!("{slow} was slow, so {fast} was asked as well and was faster"),
+                false => format!("{slow} failed, so {fast} was asked"),
+            };
+            open.why = Some(why.into());
+            open.model = model.clone();
+            open.completion.seat(model);
+        }
     }
 
     pub(super) fn unjudged(&self) -> Vec<(usize, Arc<ModelEntry>)> {
@@ -264,14 +251,11 @@ impl Running {
         let Some(open) = &mut self.open else {
             return Ok(());
         };
-        // What is being asked already may be charged for, too.
-        let at_once = match open.flight.may_hedge() && open.flight.is_calling() {
-            true => open.first_micro,
-            false => 0,
-        };
-        let micro = micro
-            .saturating_add(open.wasted_micro)
-            .saturating_add(at_once);
+        // What was asked before is paid for, and what is being asked may be charged for, too.
+        let micro = micro.saturating_add(open.flight.taken_micro());
+        if micro <= open.reservation.micro {
+            return Ok(());
+        }
         let inner = &*open.kernel.inner;
         let law = inner.books.law();
         match inner
@@ -284,6 +268,20 @@ impl Running {
                 .map_err(|error| error.to_string()),
             Ok(Err(over)) => Err(over.to_string()),
             Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Sets aside what asking again may cost on top of what has been spent, and leaves out whom there is no money for.
+    fn cover(&mut self) {
+        let open = self.open.as_ref();
+        let is_spent = open.is_some_and(|open| open.flight.taken_micro() > 0);
+        if !is_spent {
+            return;
+        }
+        for seat in open.map_or_else(Vec::new, |open| open.flight.admitted()) {
+            if let Err(over) = self.raise(seat) {
+                self.judge(seat, Err(over));
+            }
         }
     }
 
@@ -408,6 +406,8 @@ impl Dispatched {
             cached: 0,
         };
         let is_priced = info.input_price > 0 || info.output_price > 0;
+        let trail = self.flight.trail();
+        let longest = self.flight.longest_answer();
         let completion = &mut self.completion;
         let (tokens, is_estimate) = match ending {
             Ending::Answered(Outcome { finish, usage }) => {
@@ -418,9 +418,10 @@ impl Dispatched {
                     output: usage.output_tokens,
                     cached: usage.cached_tokens,
                 };
-                // A provider that names no tokens still sends a bill.
+                // A provider that names no tokens still sends a bill, and one that names impossible ones has slipped.
                 let is_silent = said.input == 0 && said.output == 0;
-                if is_silent && is_priced {
+                let is_slip = !price::is_credible(said, guess, longest, info);
+                if is_slip || (is_silent && is_priced) {
                     (guess, true)
                 } else {
                     (said, false)
@@ -450,8 +451,9 @@ impl Dispatched {
         };
         completion.set_tokens(tokens, is_estimate);
         completion.reserved_micro = self.reservation.micro;
-        completion.cost_micro = price::cost(info, tokens).saturating_add(self.wasted_micro);
-        let tried = &self.flight.trail().attempts;
+        // Every call that was made, whether or not anybody heard it.
+        completion.cost_micro = trail.cost_micro;
+        let tried = &trail.attempts;
         if tried.len() > 1 || completion.status != CompletionStatus::Answered {
             completion.attempts = tried.clone();
         }

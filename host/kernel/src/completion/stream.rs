@@ -24,13 +24,14 @@ use uuid::Uuid;
 
 use super::flight::Next;
 use super::others::Others;
+use super::race::{Ahead, Lead, first_to_speak};
 use super::run::within;
 use super::running::Running;
 use super::{CompleteError, Completed, Message};
 use crate::{Actor, Kernel};
 
 /// Pieces that the guest may be ahead of the reader: what arrives in one packet goes out in one.
-const AHEAD: usize = 64;
+pub(super) const AHEAD: usize = 64;
 
 /// One piece of a streamed answer.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ pub struct AnswerStream {
     state: State,
     pieces: mpsc::Receiver<Delta>,
     /// Read ahead, to know that there is an answer.
-    first: Option<Piece>,
+    first: VecDeque<Piece>,
     /// What another model is asked with, where one could write on.
     rest: Option<Box<Rest>>,
 }
@@ -91,7 +92,7 @@ enum Moved {
     Over(CallError, Running),
 }
 
-type Guest = Pin<Box<dyn Future<Output = Result<Completion, CallError>> + Send>>;
+pub(super) type Guest = Pin<Box<dyn Future<Output = Result<Completion, CallError>> + Send>>;
 
 impl AnswerStream {
     /// Begins an answer, and waits for its first piece: whatever fails before it is done by another model or fails the
@@ -113,6 +114,21 @@ impl AnswerStream {
                     return Self::ended(decision_id, running, called).await;
                 }
             };
+            if running.may_hedge() {
+                let lead = first_to_speak(&mut running, others, &request, model, deadline).await;
+                let ahead = match lead {
+                    Lead::Ahead(ahead) => *ahead,
+                    Lead::Nobody(called) => return Self::ended(decision_id, running, called).await,
+                };
+                return Ok(Self::begun(
+                    decision_id,
+                    running,
+                    others,
+                    request,
+                    deadline,
+                    ahead,
+                ));
+            }
             request.model.clone_from(&model.info.id);
             let (sender, mut pieces) = mpsc::channel(AHEAD);
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
@@ -142,28 +158,54 @@ impl AnswerStream {
                 }
             };
             let delta = running.deliver(delta);
-            let rest = (!others.input.is_empty()).then(|| {
-                Box::new(Rest {
-                    kernel: others.kernel.clone(),
-                    actor: others.actor.clone(),
-                    input: others.input.to_owned(),
-                    at_ms: others.at_ms,
-                    request: request.clone(),
-                    deadline,
-                })
-            });
-            return Ok(Self {
-                decision_id,
-                model: model.id().clone(),
-                why: running.why(),
-                state: match returned {
-                    None => State::Answering(guest, running),
-                    Some(returned) => State::Emptying(returned, running),
-                },
+            let ahead = Ahead {
+                model,
+                guest,
+                returned,
                 pieces,
-                first: delta.map(Piece::Delta),
-                rest,
-            });
+                first: delta.into_iter().collect(),
+            };
+            return Ok(Self::begun(
+                decision_id,
+                running,
+                others,
+                request,
+                deadline,
+                ahead,
+            ));
+        }
+    }
+
+    /// An answer that has begun.
+    fn begun(
+        decision_id: Uuid,
+        running: Running,
+        others: &Others<'_>,
+        request: Request,
+        deadline: Option<Instant>,
+        ahead: Ahead,
+    ) -> Self {
+        let rest = (!others.input.is_empty()).then(|| {
+            Box::new(Rest {
+                kernel: others.kernel.clone(),
+                actor: others.actor.clone(),
+                input: others.input.to_owned(),
+                at_ms: others.at_ms,
+                request,
+                deadline,
+            })
+        });
+        Self {
+            decision_id,
+            model: ahead.model.id().clone(),
+            why: running.why(),
+            state: match ahead.returned {
+                None => State::Answering(ahead.guest, running),
+                Some(returned) => State::Emptying(returned, running),
+            },
+            pieces: ahead.pieces,
+            first: ahead.first.into_iter().map(Piece::Delta).collect(),
+            rest,
         }
     }
 
@@ -181,7 +223,7 @@ impl AnswerStream {
             why,
             state: State::Done,
             pieces: mpsc::channel(1).1,
-            first: Some(Piece::End(end)),
+            first: VecDeque::from([Piece::End(end)]),
             rest: None,
         })
     }
@@ -195,7 +237,7 @@ impl AnswerStream {
             why: completed.why.clone(),
             state: State::Given(pieces, Some(Box::new(completed))),
             pieces: mpsc::channel(1).1,
-            first: None,
+            first: VecDeque::new(),
             rest: None,
         }
     }
@@ -336,14 +378,14 @@ async fn go_on(
 }
 
 /// What is first seen of a guest.
-enum Sign {
+pub(super) enum Sign {
     Piece(Delta),
     /// The rest of it waits to be read.
     Whole(Delta, Result<Completion, CallError>),
     Returned(Result<Completion, CallError>),
 }
 
-fn first_sign(
+pub(super) fn first_sign(
     guest: &mut Guest,
     pieces: &mut mpsc::Receiver<Delta>,
     context: &mut Context<'_>,
@@ -366,7 +408,7 @@ impl Stream for AnswerStream {
     type Item = Piece;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Piece>> {
-        match self.first.take() {
+        match self.first.pop_front() {
             Some(first) => Poll::Ready(Some(first)),
             None => self.poll_piece(context),
         }

@@ -1,8 +1,9 @@
 //! Accepting connections and closing them.
 //!
-//! Written here and not left to `axum::serve`, because three things have to be said of each connection that it has no
+//! Written here and not left to `axum::serve`, because four things have to be said of each connection that it has no
 //! words for: no Nagle (two pieces of a stream that meet a delayed acknowledgement cost 44 ms), a limit on how long a
-//! head may take to arrive, and an end that lets answers in progress finish while newcomers are told to come back.
+//! head may take to arrive, one on how long nothing of an answer may be taken, and an end that lets answers in progress
+//! finish while newcomers are told to come back.
 
 use std::convert::Infallible;
 use std::io;
@@ -18,6 +19,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::patient::{PATIENCE, Patient};
 
 /// Longest time for a head to arrive, from the connection's first moment or its last answer. It is thereby also how long
 /// an idle connection is kept.
@@ -106,7 +109,8 @@ where
             let answer = answer(request);
             async move { Ok::<_, Infallible>(answer.await) }
         });
-        let connection = group.watch(self.http.serve_connection(TokioIo::new(stream), service));
+        let stream = Patient::new(TokioIo::new(stream), PATIENCE);
+        let connection = group.watch(self.http.serve_connection(stream, service));
         tokio::spawn(async move {
             // What ends a connection early is the other side's doing, and its answer ends with it.
             if let Err(error) = connection.await {

@@ -8,6 +8,7 @@ use serde_path_to_error::{Path, Segment};
 use super::App;
 use super::body;
 use super::fault::{Fault, Kind};
+use super::surrogates;
 
 /// A body of type `T`; fields that `T` does not know are refused.
 pub(crate) struct Json<T>(pub(crate) T);
@@ -38,6 +39,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
 
 /// Reads a document.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+    surrogates::check(bytes)?;
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let document = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let pointer = pointer(error.path());

@@ -20,8 +20,10 @@ mod hosts;
 mod json;
 mod metrics;
 mod openai;
+mod patient;
 mod responses;
 mod stream;
+mod surrogates;
 mod wishes;
 
 use std::io;

@@ -8,13 +8,14 @@ use sha2::{Digest, Sha256};
 use super::blend::Blend;
 use super::design::Scaling;
 use super::familiar::Familiar;
+use super::table::Table;
 use super::vocabulary::Vocabulary;
 use super::{Predictor, Report};
 use crate::text::SHAPE;
 
 /// The version of the stored form and of the way texts are read. A predictor of another version would see other
 /// features than it was trained on.
-pub const PREDICTOR_VERSION: u32 = 1;
+pub const PREDICTOR_VERSION: u32 = 2;
 
 /// Why a stored predictor cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +68,7 @@ struct Content {
     idf: String,
     scaling_mean: String,
     scaling_factor: String,
+    steps: String,
     table: String,
     shapes: String,
     means: String,
@@ -120,6 +122,7 @@ impl Predictor {
 
     fn content(&self) -> Content {
         let (buckets, idf, unseen) = self.vocabulary.parts();
+        let (steps, table) = self.table.parts();
         let bytes: Vec<u8> = buckets
             .iter()
             .flat_map(|bucket| bucket.to_le_bytes())
@@ -139,7 +142,8 @@ impl Predictor {
             idf: encode(idf),
             scaling_mean: encode(&self.scaling.mean),
             scaling_factor: encode(&self.scaling.factor),
-            table: encode(&self.table),
+            steps: encode(steps),
+            table: STANDARD.encode(table),
             shapes: encode(&self.shapes),
             means: encode(&self.means),
             deviation: encode(&self.deviation),
@@ -156,15 +160,14 @@ impl Predictor {
                 Err(PredictorError::Inconsistent(what))
             }
         };
-        let bytes = STANDARD
-            .decode(&content.buckets)
-            .map_err(|_| PredictorError::Inconsistent("buckets"))?;
+        let bytes = bytes_of(&content.buckets, "buckets")?;
         let buckets: Vec<u16> = bytes
             .chunks_exact(2)
             .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
             .collect();
         let words = buckets.len();
-        let table = decode(&content.table, words * (models + 2 * tasks), "table")?;
+        let columns = models + 2 * tasks;
+        let table = Table::from_parts(&content.steps, &content.table, words, columns)?;
         let idf = decode(&content.idf, words, "idf")?;
         let array = |text: &str, what| -> Result<[f32; SHAPE], PredictorError> {
             decode(text, SHAPE, what)?
@@ -210,11 +213,20 @@ fn encode(numbers: &[f32]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// So many finite numbers.
-fn decode(text: &str, count: usize, what: &'static str) -> Result<Vec<f32>, PredictorError> {
-    let bytes = STANDARD
+/// What base64 stands for.
+pub(super) fn bytes_of(text: &str, what: &'static str) -> Result<Vec<u8>, PredictorError> {
+    STANDARD
         .decode(text)
-        .map_err(|_| PredictorError::Inconsistent(what))?;
+        .map_err(|_| PredictorError::Inconsistent(what))
+}
+
+/// So many finite numbers.
+pub(super) fn decode(
+    text: &str,
+    count: usize,
+    what: &'static str,
+) -> Result<Vec<f32>, PredictorError> {
+    let bytes = bytes_of(text, what)?;
     let (chunks, rest) = bytes.as_chunks::<4>();
     let numbers: Vec<f32> = chunks
         .iter()

@@ -11,6 +11,7 @@ mod document;
 mod familiar;
 mod ridge;
 mod row;
+mod table;
 mod targets;
 mod tasks;
 mod train;
@@ -26,6 +27,7 @@ use design::{Scaling, add};
 pub use document::{PREDICTOR_VERSION, PredictorError};
 use familiar::Familiar;
 pub use row::{Row, RowError, read_rows};
+use table::Table;
 pub use train::{TrainError, train};
 use vocabulary::Vocabulary;
 
@@ -41,7 +43,7 @@ pub struct Predictor {
     vocabulary: Vocabulary,
     scaling: Scaling,
     /// By word: weights for the models, for the tasks, and its part in the middle of each task.
-    table: Vec<f32>,
+    table: Table,
     /// By measure of shape: weights for the models and for the tasks.
     shapes: Vec<f32>,
     /// By model.
@@ -102,16 +104,11 @@ impl Predictor {
 
     pub(crate) fn predict_look(&self, look: &Look, task: Option<&str>) -> Prediction<'_> {
         let (models, tasks) = (self.models.len(), self.tasks.len());
-        let columns = models + 2 * tasks;
         let sparse = self.vocabulary.apply(&look.words);
         let shape = self.scaling.apply(&look.shape);
-        let mut sums = vec![0.0_f32; columns];
+        let mut sums = vec![0.0_f32; self.table.stride()];
         for &(word, value) in &sparse.entries {
-            add(
-                &mut sums,
-                &self.table[word as usize * columns..][..columns],
-                value,
-            );
+            self.table.add(word as usize, value, &mut sums);
         }
         let likeness = sums.split_off(models + tasks);
         for (at, value) in shape.iter().enumerate() {

@@ -7,6 +7,7 @@ use super::cross;
 use super::design::{Design, Scaling};
 use super::familiar::Familiar;
 use super::row::Row;
+use super::table::Table;
 use super::targets::Targets;
 use super::tasks::Tasks;
 use super::vocabulary::Vocabulary;
@@ -138,7 +139,7 @@ pub fn train(rows: &[Row]) -> Result<Predictor, TrainError> {
         tasks: names.into_iter().map(Into::into).collect(),
         vocabulary,
         scaling,
-        table,
+        table: Table::new(&table, columns),
         shapes,
         means: targets.means,
         deviation,

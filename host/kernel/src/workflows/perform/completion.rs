@@ -13,6 +13,7 @@ impl Kernel {
     pub(super) async fn ask_a_model(&self, performance: Performance) -> Result<Value, Unperformed> {
         let Performance {
             actor,
+            workflow,
             call,
             left,
             accepted,
@@ -20,6 +21,7 @@ impl Kernel {
         } = performance;
         let (mut request, schema) = request(call)?;
         request.deadline = left;
+        request.protocol = Some(workflow);
         let answer = self
             .complete_accepted(&actor, request, false, accepted)
             .await

@@ -25,6 +25,8 @@ pub(super) const AT_A_TIME: usize = 64;
 /// An effect about to be performed.
 pub(super) struct Performance {
     pub(super) actor: Arc<Actor>,
+    /// The workflow that it is part of.
+    pub(super) workflow: String,
     pub(super) call: Call,
     /// What the other side recognises a repetition by.
     pub(super) key: String,
@@ -43,6 +45,7 @@ struct Flight {
     call: Call,
     accepted: Option<Uuid>,
     actor: Arc<Actor>,
+    workflow: String,
     /// What its author calls it.
     declared: Option<String>,
 }
@@ -81,6 +84,7 @@ impl Kernel {
             .and_then(|task| task["metadata"]["action"].as_str())
             .map(str::to_owned);
         let actor = self.actor_of(&desk.stored.actor);
+        let workflow = desk.stored.name.clone();
         let flights = &self.inner.workflows.flights;
         flights.begin(&name.clone(), || {
             tokio::spawn(async move {
@@ -91,6 +95,7 @@ impl Kernel {
                     call,
                     accepted,
                     actor,
+                    workflow,
                     declared,
                 };
                 kernel.fly(flight).await;
@@ -107,6 +112,7 @@ impl Kernel {
             call,
             accepted,
             actor,
+            workflow,
             declared,
         } = flight;
         let workflows = &self.inner.workflows;
@@ -125,6 +131,7 @@ impl Kernel {
         let now_ms = self.inner.clock.now_ms();
         let performance = Performance {
             actor,
+            workflow,
             key: request.id.key.clone(),
             class: request.class,
             accepted,

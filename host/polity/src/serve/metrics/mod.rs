@@ -2,6 +2,7 @@
 
 mod exposition;
 mod process;
+mod routes;
 mod traffic;
 mod workflows;
 
@@ -80,6 +81,7 @@ fn write(page: &mut Exposition, counters: &Counters, currency: &str) {
         "Requests for models that do not exist.",
     )
     .sample(&[], counters.unknown_models);
+    routes::write(page, counters);
     write_completions(page, &counters.completions, currency);
     write_cache(page, counters);
     workflows::write(page, &counters.workflows);

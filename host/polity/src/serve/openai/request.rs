@@ -15,6 +15,7 @@ use serde::de::{
 use serde_json::value::RawValue;
 
 use crate::serve::fault::{Fault, Kind};
+use crate::serve::surrogates;
 
 /// What is asked, and how it is to be answered.
 #[derive(Debug)]
@@ -64,6 +65,7 @@ struct StreamOptions {
 
 /// Reads the body.
 pub(super) fn parse(body: &[u8]) -> Result<ChatRequest, Fault> {
+    surrogates::check(body)?;
     let place = Cell::new(Place::default());
     let mut json = serde_json::Deserializer::from_slice(body);
     let read = Body(&place)

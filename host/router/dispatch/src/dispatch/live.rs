@@ -4,6 +4,7 @@ use super::content::Content;
 use super::seam::Seam;
 use super::step::{AttemptId, Role};
 use crate::class_table::Billing;
+use crate::facts::limit;
 use crate::gates::Permit;
 use crate::{Candidate, RequestFacts, Tokens, Usage, guess_tokens};
 
@@ -42,12 +43,6 @@ pub(super) struct Bill {
 
 /// The most that one answer of a model without prices is believed to cost: a thousand units.
 const DEAREST: u64 = 1_000_000_000;
-
-/// Tokens, or micro-units, that any count may be off by.
-const SLACK: u64 = 4096;
-
-/// Times that a count may exceed what was sent and asked for: tokenisers differ, and so do ways of counting pictures.
-const TIMES: u64 = 8;
 
 /// The most white space that is kept before an answer.
 const LONGEST_LEAD: usize = 256;
@@ -90,7 +85,8 @@ impl Live {
                 true => limit(listed.max(self.reserved_micro)),
                 false => DEAREST,
             };
-            let is_credible = is_credible(usage, guess, facts.max_output_tokens)
+            let (longest, room) = (facts.max_output_tokens, candidate.context_tokens);
+            let is_credible = usage.is_credible(guess, longest, room)
                 && usage.cost_micro.is_none_or(|cost| cost <= dearest);
             if is_credible && !(is_silent && is_priced && billing != Billing::NotBilled) {
                 return Bill {
@@ -126,17 +122,4 @@ impl Live {
             },
         }
     }
-}
-
-fn limit(expected: u64) -> u64 {
-    expected.saturating_mul(TIMES).saturating_add(SLACK)
-}
-
-fn is_credible(usage: Usage, guess: Tokens, max_output_tokens: u64) -> bool {
-    // Reasoning is counted and not sent, so only an answer with a longest length can be too long.
-    let is_short =
-        max_output_tokens == 0 || usage.tokens.output <= limit(guess.output.max(max_output_tokens));
-    usage.tokens.input <= limit(guess.input)
-        && is_short
-        && usage.tokens.output <= limit(guess.output).saturating_add(10_000_000)
 }

@@ -168,6 +168,12 @@ impl Dispatch {
         self.live.len()
     }
 
+    /// What attempts that have ended cost, and what those under way may cost at most.
+    pub fn taken_micro(&self) -> u64 {
+        let in_progress = self.live.iter().map(|live| live.reserved_micro);
+        in_progress.fold(self.trail.cost_micro, u64::saturating_add)
+    }
+
     /// The ending, once there is one.
     pub fn ending(&self) -> Option<&Step> {
         self.done.as_ref()
@@ -287,11 +293,7 @@ impl Dispatch {
     ) -> Result<Start, Blocked> {
         let candidate = &self.candidates[index];
         if let Some(cap_micro) = self.facts.max_cost_micro {
-            let in_progress: u64 = self
-                .live
-                .iter()
-                .fold(0, |sum, live| live.reserved_micro.saturating_add(sum));
-            let taken_micro = self.trail.cost_micro.saturating_add(in_progress);
+            let taken_micro = self.taken_micro();
             let needed_micro = candidate.estimate_micro;
             if needed_micro > 0 && taken_micro.saturating_add(needed_micro) > cap_micro {
                 return Err(Blocked::CostCap {

@@ -1,11 +1,7 @@
-//! Two models at once, for a caller who names a deadline: when the first one takes longer than it nearly always does,
-//! another one is asked as well, and whichever answers first is heard.
-//!
-//! Who is asked when is decided by [`polity_dispatch`]: once for a request at most, for a twentieth of requests at most,
-//! and only if the rules let the other one answer and the budget has both.
+//! Whole answers: the first that is complete is heard.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -15,25 +11,14 @@ use polity_runtime::failure::CallError;
 use polity_runtime::plugin::{Completion, Request};
 use tokio::time::sleep;
 
-use super::others::Others;
-use super::running::Running;
+use super::Lap;
+use crate::completion::others::Others;
+use crate::completion::running::{Running, micros};
 use crate::models::ModelEntry;
-
-/// What a race does next.
-pub(super) enum Lap {
-    /// This model is asked as well.
-    Begin(AttemptId, Arc<ModelEntry>),
-    /// Nothing, for so long or until a call ends.
-    Wait(Duration),
-    /// A call is no longer waited for.
-    Stop(AttemptId),
-    /// Nobody is being asked, or the answer is there.
-    Over,
-}
 
 /// Calls a model, and another one if it is slow. Returns what the call that was heard, or failed last, returned; it has
 /// landed.
-pub(super) async fn race(
+pub(in crate::completion) async fn first_to_end(
     running: &mut Running,
     others: &Others<'_>,
     wire: &Request,
@@ -63,9 +48,7 @@ pub(super) async fn race(
             Lap::Stop(attempt) => {
                 stopped.push(attempt);
                 if matches!(last, Err(CallError::Cancelled)) {
-                    last = Err(CallError::Timeout(
-                        super::running::micros(began.elapsed()) / 1000,
-                    ));
+                    last = Err(CallError::Timeout(micros(began.elapsed()) / 1000));
                 }
                 others.judge_all(running).await;
             }
