@@ -152,7 +152,7 @@ impl Shop {
             .lines()
             .map(|line| serde_json::from_str(line).unwrap());
         let is_step = |event: &Value| event["type"].as_str().unwrap().contains("schema.");
-        let last: Value = events.filter(is_step).last().unwrap_or_default();
+        let last: Value = events.rev().find(is_step).unwrap_or_default();
         let kind = last["type"].as_str().unwrap_or_default();
         kind.rsplit('.').next().unwrap_or_default().to_owned()
     }
