@@ -147,12 +147,10 @@ impl Shop {
         let data = self.host.data.to_str().unwrap();
         let tail = ["ledger", "tail", "--data", data, "--json", "-n", "500"];
         let tail = polity(self.host.data.parent().unwrap(), &tail).with_code(0);
-        let events = tail
-            .out
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap());
+        let lines = tail.out.lines();
+        let mut events = lines.map(|line| serde_json::from_str(line).unwrap());
         let is_step = |event: &Value| event["type"].as_str().unwrap().contains("schema.");
-        let last: Value = events.rev().find(is_step).unwrap_or_default();
+        let last: Value = events.rfind(is_step).unwrap_or_default();
         let kind = last["type"].as_str().unwrap_or_default();
         kind.rsplit('.').next().unwrap_or_default().to_owned()
     }
