@@ -259,7 +259,7 @@ async fn a_body_that_is_no_text_is_told_apart_from_text_that_is_strange() {
             "日本語\u{2028}\r\n\t",
         ] {
             let text = serde_json::to_string(strange).unwrap();
-            let body = with(text[1..text.len() - 1].as_bytes());
+            let body = with(&text.as_bytes()[1..text.len() - 1]);
             let answered = send(surface, body).send().await.unwrap();
             assert_eq!(answered.status(), 200, "{surface:?} {strange:?}");
             // It comes out as it went in.

@@ -119,11 +119,12 @@ fn a_budget_for_nobody_is_a_mistake_and_not_a_budget_of_nothing() {
         ),
     );
     let problems = Constitution::from_sources(&sources).unwrap_err();
-    let found: Vec<_> = problems
+    let mut found: Vec<_> = problems
         .list
         .iter()
         .map(|problem| (problem.code.as_str(), problem.pointer.as_str()))
         .collect();
+    found.sort_unstable();
     assert_eq!(
         found,
         [
