@@ -41,6 +41,7 @@
 //! - An effect inside the ledger (a table asked, an event sent, an instance begun, a question put) is in the commit itself:
 //!   it happens exactly once. Records and idempotent effects carry a key that is the same in every attempt. What may happen
 //!   once at most is not begun again after a crash: the workflow is told that nobody knows.
+//! - What people stop does not begin, and nobody is late with it: its time limits stand still until it may.
 //! - An instance that waits is a row in the ledger and an entry in an index; it costs no time until it is woken.
 
 mod ask;
