@@ -97,6 +97,8 @@ pub(crate) struct Workflows {
     way: perform::Way,
     /// Instances that had something to do when the host last ended.
     unfinished: Mutex<Vec<Uuid>>,
+    /// Keys of events that not everybody had been shown then. What comes later is shown by whoever takes it in.
+    undelivered: Mutex<Vec<String>>,
     /// Places for effects outside.
     places: Arc<Semaphore>,
     /// Held while a schedule's state is changed.
@@ -118,6 +120,7 @@ impl Workflows {
             halts: Halts::read(ledger)?,
             way: perform::Way::default(),
             unfinished: Mutex::default(),
+            undelivered: Mutex::default(),
             places: Arc::new(Semaphore::new(perform::AT_A_TIME)),
             planning: tokio::sync::Mutex::default(),
             changed: broadcast::Sender::new(CHANGES),
