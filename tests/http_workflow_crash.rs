@@ -206,3 +206,92 @@ do:
         .collect();
     assert_eq!(names.len(), runs["items"].as_array().unwrap().len());
 }
+
+#[tokio::test]
+async fn a_run_that_is_killed_at_every_other_effect_does_each_of_them_once() {
+    let all = "
+document: {dsl: 1.0.3, namespace: shop, name: all, version: 1.0.0}
+do:
+  - each:
+      for: {each: n, in: '[1, 2, 3]'}
+      do:
+        - pay:
+            call: http
+            with: {method: post, endpoint: UPSTREAM/refunds, body: {amount: '${ $n }'}}
+            metadata: {effect: idempotent}
+        - note: {call: records.insert, with: {collection: notes, record: {n: '${ $n }'}}}
+  - both:
+      fork:
+        branches:
+          - left:
+              call: http
+              with: {method: post, endpoint: UPSTREAM/refunds, body: {amount: 4}}
+              metadata: {effect: idempotent}
+          - right:
+              do:
+                - rest: {wait: {milliseconds: 20}}
+                - pay:
+                    call: http
+                    with: {method: post, endpoint: UPSTREAM/refunds, body: {amount: 5}}
+                    metadata: {effect: idempotent}
+  - child:
+      run: {workflow: {namespace: shop, name: child, version: 1.0.0, input: {amount: 6}}}
+  - tell:
+      emit: {event: {with: {source: https://shop.example, type: shop.told, data: {n: 1}}}}
+  - result: {set: {done: true}}
+";
+    let child = "
+document: {dsl: 1.0.3, namespace: shop, name: child, version: 1.0.0}
+do:
+  - pay:
+      call: http
+      with: {method: post, endpoint: UPSTREAM/refunds, body: {amount: '${ .amount }'}}
+      metadata: {effect: idempotent}
+";
+    let told = "
+document: {dsl: 1.0.3, namespace: shop, name: told, version: 1.0.0}
+schedule: {on: {one: {with: {type: shop.told}}}}
+do:
+  - note: {call: records.insert, with: {collection: told, record: {n: 1}}}
+";
+    let bank = bank().await;
+    let mut host = Host::start(POLITY, |options| {
+        let all = all.replace("UPSTREAM", &bank.url());
+        let child = child.replace("UPSTREAM", &bank.url());
+        company(options, &bank)
+            .file("workflows/all.yaml", all)
+            .file("workflows/child.yaml", child)
+            .file("workflows/told.yaml", told)
+    })
+    .await;
+    let begun = host
+        .json(
+            host.post("/api/workflows/all/runs")
+                .json(&json!({"input": {}})),
+        )
+        .await;
+    // Killed as a request arrives, and left alone until one has been answered.
+    let (mut kills, mut next) = (0, 1);
+    loop {
+        let asked = bank.requests().len();
+        if asked >= next {
+            host.kill9().await;
+            host.restart().await;
+            (kills, next) = (kills + 1, bank.requests().len() + 2);
+        }
+        let open = host.read("/api/instances?open=true&limit=1").await;
+        if open["items"].as_array().unwrap().is_empty() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    let done = ended(&host, &id(&begun)).await;
+    assert_eq!(done["output"], json!({"done": true}), "{done}");
+    assert!(kills >= 3, "{kills}");
+    assert_eq!(payments(&bank), 6);
+    for (collection, count) in [("notes", 3), ("told", 1)] {
+        let sql = json!({"sql": format!("SELECT count(*) AS n FROM {collection}")});
+        let rows = host.json(host.post("/api/query").json(&sql)).await;
+        assert_eq!(rows["rows"][0][0], count, "{collection}: {rows}");
+    }
+}

@@ -6,7 +6,7 @@ use std::{env, fs};
 
 use polity_plugin_build::{Target, build, watch};
 
-const PLUGINS: [&str; 11] = [
+const PLUGINS: [&str; 12] = [
     "anthropic",
     "business-hours",
     "emergent-field",
@@ -18,6 +18,7 @@ const PLUGINS: [&str; 11] = [
     "spending-limit",
     "stale-field",
     "triage",
+    "wordpress",
 ];
 
 fn main() {

@@ -97,10 +97,13 @@ impl Kernel {
             source,
         })?;
         let clock = settings.clock.clone();
-        let ledger = Ledger::open(Options {
-            cache_bytes: settings.cache_bytes,
-            ..Options::new(settings.data.join("ledger"), clock.clone())
-        })?;
+        let ledger = match &settings.store {
+            Some(store) => Ledger::on(store.clone(), clock.clone())?,
+            None => Ledger::open(Options {
+                cache_bytes: settings.cache_bytes,
+                ..Options::new(settings.data.join("ledger"), clock.clone())
+            })?,
+        };
 
         let started = json!({ "version": env!("CARGO_PKG_VERSION") });
         ledger.commit_relaxed(Commit::new().event(Event::new(

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use polity_constitution::Problems;
+use polity_ledger::store::Store;
 use polity_ledger::{Clock, CommitError, OpenError, ReadError, SystemClock};
 use polity_runtime::CompilerProcess;
 use polity_runtime::digest::Digest;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub require_signed: bool,
     /// Finds the addresses of hosts for plugins.
     pub resolver: Arc<dyn Resolver>,
+    /// Where the ledger is kept, in place of the data folder: another engine, or one that fails when a test wants it to.
+    pub store: Option<Arc<dyn Store>>,
     /// Memory for the ledger's cache.
     pub cache_bytes: u64,
     /// The git remote that the constitution is taken from; the company's folder is the host's own then.
@@ -88,6 +91,7 @@ impl Settings {
             compiler: None,
             require_signed: false,
             resolver: Arc::new(SystemResolver),
+            store: None,
             cache_bytes: 4 << 20,
             remote: None,
         }

@@ -47,6 +47,9 @@ pub struct CompletionRequest {
     /// Whether vectors of the messages are wanted, and no answer; see [`crate::Kernel::embed`].
     #[serde(default)]
     pub embeddings: bool,
+    /// How many members of a council have to answer, where it is more or fewer than the council says.
+    #[serde(skip)]
+    pub quorum: Option<usize>,
     /// Time until the answer must have ended. Rules do not see it.
     #[serde(skip)]
     pub deadline: Option<Duration>,

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::budget::Asker;
 use crate::escalation::ask_a_person;
-use crate::models::{Choice, ChooseError, Chosen};
+use crate::models::{Arrangement, Choice, ChooseError, Chosen};
 use crate::record::Record;
 use crate::rules::{Facts, Question, Ruling, rule};
 use crate::{Actor, Decision, Kernel};
@@ -84,7 +84,10 @@ impl Kernel {
     ) -> Result<Answer, CompleteError> {
         match self.inner.models.arrangement(&request.model) {
             Ok(None) => self.complete_by_one(actor, request, stream, accepted).await,
-            Ok(Some(arrangement)) => {
+            Ok(Some(mut arrangement)) => {
+                if let Arrangement::Council(spec) = &mut arrangement {
+                    spec.quorum = request.quorum.or(spec.quorum);
+                }
                 self.complete_together(actor, request, stream, accepted, arrangement)
                     .await
             }

@@ -32,9 +32,7 @@ impl Kernel {
             self.tell(id, Fact::Recover);
             tokio::task::yield_now().await;
         }
-        if let Err(error) = self.redeliver().await {
-            tracing::error!(%error, "the events in progress cannot be read");
-        }
+        self.redeliver().await;
         loop {
             let next = self.wake_due().await;
             let pause = next.map_or(LONGEST, |at| {
@@ -78,6 +76,7 @@ impl Kernel {
 
     /// Notes what every instance waits for that has not ended: before anybody can send it anything.
     pub(crate) fn index_workflows(&self) -> Result<(), ReadError> {
+        self.note_undelivered()?;
         let mut after: Option<String> = None;
         loop {
             let page = self.inner.ledger.scan(key::OPEN, after.as_deref(), 200)?;

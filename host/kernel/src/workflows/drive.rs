@@ -14,13 +14,15 @@ use std::sync::Arc;
 use polity_constitution::Constitution;
 use polity_ledger::{CommitError, ReadError};
 use polity_workflow::{
-    Call, EffectId, EffectRequest, Event, Fault, Phase, Recovery, StepError, Transition, Workflow,
+    Call, EffectClass, EffectId, EffectRequest, Event, Fault, Phase, Recovery, StepError,
+    Transition, Workflow,
 };
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::batch::{After, Batch};
 use super::key;
+use super::start::already;
 use super::stored::{self, Cause, Pending, Stored};
 use crate::Kernel;
 
@@ -39,6 +41,8 @@ pub(super) enum Fact {
         items: Vec<Uuid>,
         decision: Uuid,
     },
+    /// An effect was stopped on its way, before it began.
+    Held(EffectId),
     /// A CloudEvent, with the key under which it is kept until everybody has been shown it.
     Heard(Arc<super::events::Delivery>),
 }
@@ -211,11 +215,7 @@ impl Kernel {
         };
         if was_there {
             // It was begun before, and is being moved.
-            return Err(CommitError::Conflict {
-                key: key::open(id),
-                found: "it exists",
-            }
-            .into());
+            return Err(already(key::open(id)));
         }
         let kernel = self.clone();
         tokio::spawn(async move { kernel.drive(id, Some((launch, tell))).await });
@@ -287,8 +287,13 @@ impl Kernel {
             name,
         } = launch;
         let mut batch = Batch::default();
-        batch.expect_absent(key::open(desk.id));
-        batch.expect_absent(key::done(desk.id));
+        for place in [key::open(desk.id), key::done(desk.id)] {
+            if self.inner.ledger.get(&place)?.is_some() {
+                // It was begun before the host ended, and the index has it as it is now.
+                return Err(already(place));
+            }
+            batch.expect_absent(place);
+        }
         if let Some(name) = name {
             batch.expect_absent(name.clone());
             batch.put(name, desk.id.to_string());
@@ -345,6 +350,13 @@ impl Kernel {
                 }
             }
             Fact::Recover => self.recover(desk)?,
+            Fact::Held(id) => {
+                let flights = &self.inner.workflows.flights;
+                // Whoever stopped it may have let it go since.
+                if flights.holds(desk.id, &stored::name(id)) {
+                    desk.events.push_back(Event::EffectHeld { id: id.clone() });
+                }
+            }
             Fact::Asked {
                 name,
                 items,
@@ -385,6 +397,16 @@ impl Kernel {
             let name = stored::name(&request.id);
             let was_held = flights.release(desk.id, &name);
             if flights.is_in_flight(&name) {
+                continue;
+            }
+            if desk.stored.instance.is_held(&request.id) {
+                if self.is_stopped(desk, &request) {
+                    flights.hold(desk.id, &name);
+                } else {
+                    // It is asked for again, with the time that it had left.
+                    let id = request.id;
+                    desk.events.push_back(Event::EffectReleased { id });
+                }
                 continue;
             }
             let pending = desk.stored.effects.get(&name);
@@ -456,6 +478,10 @@ impl Kernel {
                         .clone()
                         .unwrap_or_else(|| Box::new(request.call.clone()));
                     let accepted = *accepted;
+                    if request.class == EffectClass::AtMostOnce {
+                        let id = request.id.clone();
+                        desk.step(batch, Event::EffectSent { id }, self.inner.clock.now_ms())?;
+                    }
                     let request = Box::new(request);
                     batch.after.push(After::Send {
                         request,
@@ -469,7 +495,12 @@ impl Kernel {
                 continue;
             }
             if let Some(request) = desk.requests.pop_front() {
-                self.prepare(desk, batch, request).await?;
+                if desk.stored.effects.contains_key(&stored::name(&request.id)) {
+                    // It was ruled on before it was held back.
+                    self.see_to(desk, request)?;
+                } else {
+                    self.prepare(desk, batch, request).await?;
+                }
                 continue;
             }
             if !batch.takes_a_step() {
@@ -500,19 +531,16 @@ impl Kernel {
             batch.put(key::open(desk.id), bytes);
         }
         let (commit, staged, after) = batch.into_parts();
+        // Whoever sees on the disk that it listens, and sends what it listens for, finds it listening.
+        let index = &self.inner.workflows.index;
+        index.note(desk.id, &desk.stored.instance, &desk.workflow);
         self.inner.ledger.commit(commit).await?;
         desk.dirty = false;
         for staged in &staged {
             self.inner.inbox.announce(staged);
         }
-        self.inner
-            .workflows
-            .index
-            .note(desk.id, &desk.stored.instance, &desk.workflow);
-        self.inner
-            .workflows
-            .tally
-            .kept(desk.id, &desk.stored.instance);
+        let tally = &self.inner.workflows.tally;
+        tally.kept(desk.id, &desk.stored.instance);
         let _ = self.inner.workflows.changed.send(desk.id);
         for after in after {
             self.follow_up(desk, after);

@@ -3,10 +3,9 @@
 //! An event is on the disk before anybody is shown it, and is kept until what came of it is on the disk too. After a crash
 //! it is shown again, and whoever has had it notices.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use polity_ledger::{Commit, CommitError, Event as LedgerEvent, canonical, new_id};
+use polity_ledger::{Commit, CommitError, Event as LedgerEvent, ReadError, canonical, new_id};
 use polity_workflow::{Correlator, Fault, FaultKind, Triggered};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -240,16 +239,20 @@ impl Kernel {
     }
 
     /// Shows the events that were not shown to everybody before the host ended.
-    pub(super) async fn redeliver(&self) -> Result<(), DriveError> {
+    pub(super) async fn redeliver(&self) {
+        let kept = std::mem::take(&mut *self.inner.workflows.undelivered.lock());
+        for kept in kept {
+            self.deliver(&kept).await;
+        }
+    }
+
+    /// Notes which events those are: before anybody can send another.
+    pub(super) fn note_undelivered(&self) -> Result<(), ReadError> {
         let mut after: Option<String> = None;
-        let mut done = BTreeSet::new();
         loop {
             let page = self.inner.ledger.scan(key::EVENT, after.as_deref(), 200)?;
-            for (kept, _) in &page {
-                if done.insert(kept.clone()) {
-                    self.deliver(kept).await;
-                }
-            }
+            let mut undelivered = self.inner.workflows.undelivered.lock();
+            undelivered.extend(page.iter().map(|(kept, _)| kept.clone()));
             match page.into_iter().next_back() {
                 Some((last, _)) => after = Some(last),
                 None => return Ok(()),

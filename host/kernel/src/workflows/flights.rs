@@ -59,8 +59,11 @@ impl Flights {
         was_held
     }
 
-    pub(super) fn is_held(&self, instance: Uuid) -> bool {
-        self.held.lock().contains_key(&instance)
+    /// Whether it still must not begin.
+    pub(super) fn holds(&self, instance: Uuid, name: &str) -> bool {
+        let held = self.held.lock();
+        held.get(&instance)
+            .is_some_and(|names| names.contains(name))
     }
 
     /// Instances with effects that were held.

@@ -2,6 +2,9 @@
 //!
 //! It holds from the moment it is given: an effect looks at it last of all before it begins. What a workflow wanted to do
 //! waits, and goes on when it may; what anybody else asks for is refused.
+//!
+//! Nobody is late because of it: while an effect is held back, the time limits of its task, of the tasks around it and of
+//! its workflow stand still, and go on with what was left of them. Branches beside it go on; so does what only waits.
 
 use std::fmt;
 use std::sync::Arc;

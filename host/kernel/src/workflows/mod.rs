@@ -41,6 +41,7 @@
 //! - An effect inside the ledger (a table asked, an event sent, an instance begun, a question put) is in the commit itself:
 //!   it happens exactly once. Records and idempotent effects carry a key that is the same in every attempt. What may happen
 //!   once at most is not begun again after a crash: the workflow is told that nobody knows.
+//! - What people stop does not begin, and nobody is late with it: its time limits stand still until it may.
 //! - An instance that waits is a row in the ledger and an entry in an index; it costs no time until it is woken.
 
 mod ask;
@@ -99,6 +100,8 @@ pub(crate) struct Workflows {
     way: perform::Way,
     /// Instances that had something to do when the host last ended.
     unfinished: Mutex<Vec<Uuid>>,
+    /// Keys of events that not everybody had been shown then. What comes later is shown by whoever takes it in.
+    undelivered: Mutex<Vec<String>>,
     /// Places for effects outside.
     places: Arc<Semaphore>,
     /// Held while a schedule's state is changed.
@@ -121,6 +124,7 @@ impl Workflows {
             halts: Halts::read(ledger)?,
             way: perform::Way::default(),
             unfinished: Mutex::default(),
+            undelivered: Mutex::default(),
             places: Arc::new(Semaphore::new(perform::AT_A_TIME)),
             planning: tokio::sync::Mutex::default(),
             changed: broadcast::Sender::new(CHANGES),

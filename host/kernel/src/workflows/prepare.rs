@@ -6,7 +6,7 @@ use std::sync::Arc;
 use polity_constitution::OutcomeKind;
 use polity_ledger::Event as LedgerEvent;
 use polity_tables::DecideError;
-use polity_workflow::{Call, EffectClass, EffectRequest, Event, Fault, FaultKind};
+use polity_workflow::{Call, EffectRequest, Event, Fault, FaultKind};
 use serde_json::{Value, json};
 
 use super::ask::Asked;
@@ -28,26 +28,17 @@ impl Kernel {
         batch: &mut Batch,
         request: EffectRequest,
     ) -> Result<(), DriveError> {
-        let declared = desk
-            .workflow
-            .source()
-            .pointer(&request.task)
-            .and_then(|task| task["metadata"]["action"].as_str());
-        let kinds = match Kinds::of(&request.call, declared) {
+        let kinds = match Kinds::of(&request.call, declared(desk, &request)) {
             Ok(kinds) => kinds,
             Err(why) => {
                 desk.answer(request.id, Err(Fault::new(FaultKind::Configuration, why)));
                 return Ok(());
             }
         };
-        let name = stored::name(&request.id);
-        let workflows = &self.inner.workflows;
-        if kinds.iter().any(|kind| workflows.halts.covers(kind))
-            || workflows.halts.covers_call(&request.call)
-        {
-            workflows.flights.hold(desk.id, &name);
-            return Ok(());
+        if self.is_stopped(desk, &request) {
+            return self.hold(desk, batch, request);
         }
+        let name = stored::name(&request.id);
         let actor = self.actor_of(&desk.stored.actor);
         let mut call = request.call.clone();
         let mut items = Vec::new();
@@ -112,6 +103,27 @@ impl Kernel {
             .await
     }
 
+    /// Whether people have stopped what an effect would be.
+    pub(super) fn is_stopped(&self, desk: &Desk, request: &EffectRequest) -> bool {
+        let halts = &self.inner.workflows.halts;
+        Kinds::of(&request.call, declared(desk, request))
+            .is_ok_and(|kinds| kinds.iter().any(|kind| halts.covers(kind)))
+            || halts.covers_call(&request.call)
+    }
+
+    /// Keeps an effect from beginning, and its time limits from running.
+    fn hold(
+        &self,
+        desk: &mut Desk,
+        batch: &mut Batch,
+        request: EffectRequest,
+    ) -> Result<(), DriveError> {
+        let flights = &self.inner.workflows.flights;
+        flights.hold(desk.id, &stored::name(&request.id));
+        let event = Event::EffectHeld { id: request.id };
+        desk.step(batch, event, self.inner.clock.now_ms())
+    }
+
     /// What is done about an effect that may happen.
     async fn begin_effect(
         &self,
@@ -170,29 +182,18 @@ impl Kernel {
                     call: changed,
                     accepted,
                 };
-                self.clear(desk, batch, request, ready)?;
+                self.clear(desk, request, ready);
             }
         }
         Ok(())
     }
 
     /// Notes that an effect may happen outside; it does when the batch is on the disk.
-    fn clear(
-        &self,
-        desk: &mut Desk,
-        batch: &mut Batch,
-        request: EffectRequest,
-        ready: Pending,
-    ) -> Result<(), DriveError> {
+    fn clear(&self, desk: &mut Desk, request: EffectRequest, ready: Pending) {
         let name = stored::name(&request.id);
         desk.stored.effects.insert(name, ready);
         desk.dirty = true;
-        if request.class == EffectClass::AtMostOnce {
-            let id = request.id.clone();
-            desk.step(batch, Event::EffectSent { id }, self.inner.clock.now_ms())?;
-        }
         desk.cleared.push(request);
-        Ok(())
     }
 
     /// Goes on with an effect that something has been done about.
@@ -247,6 +248,10 @@ impl Kernel {
         batch: &mut Batch,
         (request, call, accepted): (EffectRequest, Call, Option<uuid::Uuid>),
     ) -> Result<(), DriveError> {
+        // It may have been stopped since people accepted it.
+        if self.is_stopped(desk, &request) {
+            return self.hold(desk, batch, request);
+        }
         if let Some(pending) = desk.stored.effects.remove(&stored::name(&request.id)) {
             for item in pending.items() {
                 batch.delete(key::item(*item));
@@ -312,12 +317,20 @@ impl Kernel {
         child.absorb(batch, transition);
         let bytes = serde_json::to_vec(&child.stored)
             .map_err(|error| Fault::new(FaultKind::Runtime, error.to_string()))?;
+        let index = &self.inner.workflows.index;
+        index.note(child.id, &child.stored.instance, &child.workflow);
         batch.expect_absent(key::open(child.id));
         // A child that ended at once is told so again, and then buried.
         batch.put(key::open(child.id), bytes);
         batch.after.push(After::Tell(child.id, Fact::Recover));
         Ok(child.id)
     }
+}
+
+/// What its author calls the action of a task.
+fn declared<'d>(desk: &'d Desk, request: &EffectRequest) -> Option<&'d str> {
+    let task = desk.workflow.source().pointer(&request.task)?;
+    task["metadata"]["action"].as_str()
 }
 
 /// Asks a table of the constitution that the instance began with.

@@ -92,6 +92,12 @@ pub(super) struct Beginning {
     pub(super) cause: Cause,
 }
 
+/// An instance of this id is there.
+pub(super) fn already(key: String) -> DriveError {
+    let found = "it exists";
+    CommitError::Conflict { key, found }.into()
+}
+
 impl Kernel {
     /// Starts a workflow of the constitution in force. It has begun, and is on the disk, when this returns.
     ///

@@ -249,7 +249,7 @@ impl Kernel {
             Cause::Parent { instance, .. } => ("parent", Some(*instance)),
         };
         let waits = match &workflow {
-            Some(workflow) if instance.outcome().is_none() => self.waits(id, stored, workflow),
+            Some(workflow) if instance.outcome().is_none() => self.waits(stored, workflow),
             _ => Vec::new(),
         };
         InstanceView {
@@ -273,12 +273,7 @@ impl Kernel {
         }
     }
 
-    fn waits(
-        &self,
-        id: Uuid,
-        stored: &Stored,
-        workflow: &polity_workflow::Workflow,
-    ) -> Vec<Waiting> {
+    fn waits(&self, stored: &Stored, workflow: &polity_workflow::Workflow) -> Vec<Waiting> {
         use polity_workflow::Recovery;
         let mut waits = Vec::new();
         for recovery in stored.instance.recover(workflow) {
@@ -286,6 +281,10 @@ impl Kernel {
             let pending = stored.effects.get(&stored::name(&request.id));
             let call = request.call.kind().to_owned();
             match pending {
+                _ if stored.instance.is_held(&request.id) => waits.push(Waiting::Halt {
+                    task: request.task,
+                    call,
+                }),
                 Some(Pending::Child { id }) => waits.push(Waiting::Workflow { instance: *id }),
                 Some(pending) if !pending.items().is_empty() => {
                     for item in pending.items() {
@@ -300,10 +299,6 @@ impl Kernel {
                         }));
                     }
                 }
-                _ if self.inner.workflows.flights.is_held(id) => waits.push(Waiting::Halt {
-                    task: request.task,
-                    call,
-                }),
                 _ => waits.push(Waiting::Effect {
                     task: request.task,
                     call,

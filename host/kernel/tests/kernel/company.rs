@@ -101,6 +101,17 @@ impl Plan {
             .file("openai.grant.toml", grant.as_bytes())
     }
 
+    /// Writes what is left to write, and gives the folder with what a kernel is started with in it.
+    pub(crate) fn written(self, clock: &ManualClock) -> (TempDir, Settings) {
+        let Self { charter, folder } = self;
+        write(
+            &folder.path().join("company/charter.json"),
+            charter.to_string(),
+        );
+        let settings = settings(folder.path(), clock);
+        (folder, settings)
+    }
+
     pub(crate) fn start(self) -> Company {
         let Self { charter, folder } = self;
         write(
@@ -183,11 +194,15 @@ pub(crate) fn openai_answer(text: &str, input_tokens: u64, output_tokens: u64) -
     .to_string()
 }
 
-fn start(folder: &Path, clock: &ManualClock) -> Kernel {
-    let settings = Settings {
+fn settings(folder: &Path, clock: &ManualClock) -> Settings {
+    Settings {
         clock: Arc::new(clock.clone()),
         ..Settings::new(folder.join("company"), folder.join("data"))
-    };
+    }
+}
+
+fn start(folder: &Path, clock: &ManualClock) -> Kernel {
+    let settings = settings(folder, clock);
     // What an earlier kernel still had at work lets go of the folder when it has ended.
     for _ in 0..500 {
         match Kernel::start(settings.clone()) {

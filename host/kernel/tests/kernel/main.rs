@@ -3,6 +3,7 @@
 mod actions;
 mod company;
 mod completions;
+mod crashes;
 mod escalations;
 mod failures;
 mod ledger;

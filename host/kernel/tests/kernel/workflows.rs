@@ -386,6 +386,88 @@ do:
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_late_for_what_people_have_stopped() {
+    let slow = "
+timeout: {after: PT2H}
+do:
+  - both:
+      fork:
+        branches:
+          - write:
+              call: records.insert
+              with: {collection: notes, record: {n: 1}}
+              timeout: {after: PT1H}
+          - rest: {wait: PT30M}
+";
+    let mut running = Running::start(with(plan(), "slow", slow));
+    let ada = running.company.ada();
+    let pattern: polity_constitution::KindPattern = "records.*".parse().unwrap();
+    let kernel = running.kernel();
+    kernel
+        .halt(&ada, pattern.clone(), "wrong notes")
+        .await
+        .unwrap();
+    let is_held = |run: &InstanceView| {
+        let held = |waits: &Waiting| matches!(waits, Waiting::Halt { .. });
+        run.waits.iter().any(held)
+    };
+    let run = running.run("slow", json!({})).await;
+    running.until(run.id, is_held).await;
+    // The other branch goes on, and no limit comes any nearer.
+    running.pass(24 * 3_600_000).await;
+    running = running.restart().await;
+    running.pass(24 * 3_600_000).await;
+    let rested = |run: &InstanceView| !run.position.iter().any(|at| at.ends_with("rest"));
+    let held = running.until(run.id, rested).await;
+    assert!(is_held(&held), "{held:?}");
+    running
+        .kernel()
+        .resume_halted(&ada, &pattern)
+        .await
+        .unwrap();
+    let done = running.ended(run.id).await;
+    assert_eq!(
+        done.output.unwrap()[0]["record"]["n"],
+        1,
+        "{:?}",
+        done.error
+    );
+
+    // What was held for a while has the rest of its time, and no more.
+    let late = running.company.path("company/workflows/late.yaml");
+    let text = "
+do:
+  - ask: {call: human.approve, with: {title: Pay?, role: finance, deadline: PT1H}}
+";
+    std::fs::write(late, workflow("late", text)).unwrap();
+    running.kernel().reload().await.unwrap();
+    let pattern: polity_constitution::KindPattern = "human.approve".parse().unwrap();
+    let kernel = running.kernel();
+    kernel
+        .halt(&ada, pattern.clone(), "enough asked")
+        .await
+        .unwrap();
+    let run = running.run("late", json!({})).await;
+    running.pass(7 * 3_600_000).await;
+    assert!(is_held(&running.until(run.id, is_held).await));
+    running
+        .kernel()
+        .resume_halted(&ada, &pattern)
+        .await
+        .unwrap();
+    let asks = |run: &InstanceView| {
+        run.waits
+            .iter()
+            .any(|waits| matches!(waits, Waiting::Person { .. }))
+    };
+    let asked = running.until(run.id, asks).await;
+    let item = &running.questions(&asked)[0];
+    assert_eq!(item.due_at_ms, Some(NOON + 55 * 3_600_000 + 3_600_000));
+    running.pass(3_600_001).await;
+    assert_eq!(running.ended(run.id).await.error.unwrap()["status"], 408);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_done_is_an_error_that_says_what_to_do() {
     let cases = [
         (

@@ -64,6 +64,7 @@ impl Kernel {
 
 /// The request, and the schema of its answer.
 fn request(call: Call) -> Result<(CompletionRequest, Value), Fault> {
+    let mut needed = None;
     let (model, system, prompt, input, schema, budget, privacy) = match call {
         Call::Model {
             prompt,
@@ -89,12 +90,15 @@ fn request(call: Call) -> Result<(CompletionRequest, Value), Fault> {
             input,
             schema,
             budget,
-            quorum: _,
+            quorum,
         } => {
-            let model = match members.as_slice() {
-                [name] => format!("council/{name}"),
-                _ => "council".to_owned(),
+            let [name] = members.as_slice() else {
+                let why = "name one council of models.json, `members: [NAME]`; which models sit on it stands there";
+                return Err(Fault::new(FaultKind::Configuration, why));
             };
+            let name = name.strip_prefix("council/").unwrap_or(name);
+            needed = quorum.and_then(|quorum| usize::try_from(quorum).ok());
+            let model = format!("council/{name}");
             (model, None, question, input, schema, budget, None)
         }
         _ => return Err(Fault::new(FaultKind::Runtime, "this asks no model")),
@@ -125,6 +129,7 @@ fn request(call: Call) -> Result<(CompletionRequest, Value), Fault> {
     }
     let request = CompletionRequest {
         response_schema,
+        quorum: needed,
         wants: (wants != polity_router::Wants::default()).then_some(wants),
         ..CompletionRequest::new(model, messages)
     };

@@ -54,18 +54,42 @@ impl Kernel {
     }
 
     /// Which connector an operation of a catalogue is: that of the catalogue's name, or the one that has the operation.
-    pub(super) fn catalogued(&self, name: &str, catalog: &str) -> Result<(String, String), Fault> {
-        if catalog != "default" {
-            return Ok((catalog.to_owned(), name.to_owned()));
-        }
+    pub(super) fn catalogued(
+        &self,
+        name: &str,
+        version: &str,
+        catalog: &str,
+    ) -> Result<(String, String), Fault> {
         let generation = self.inner.runtime.current();
+        let right = |plugin: &Plugin| match &plugin.identity().manifest {
+            // One that says nothing of itself has no version that could be another.
+            None => Ok((plugin.name().to_string(), name.to_owned())),
+            Some(manifest) if is_version(version, &manifest.version) => {
+                Ok((plugin.name().to_string(), name.to_owned()))
+            }
+            Some(manifest) => {
+                let (plugin, found) = (plugin.name(), &manifest.version);
+                let why = format!(
+                    "the connector `{plugin}` has version {found}, not {version}; write {name}:{found}@{catalog}"
+                );
+                Err(Fault::new(FaultKind::Configuration, why))
+            }
+        };
+        if catalog != "default" {
+            let mut known = generation.connectors().iter();
+            // One that is not there is told of where it is called.
+            return match known.find(|plugin| &**plugin.name() == catalog) {
+                Some(plugin) => right(plugin),
+                None => Ok((catalog.to_owned(), name.to_owned())),
+            };
+        }
         let has = |plugin: &&Arc<Plugin>| {
             let operations = &plugin.description().operations;
             operations.iter().any(|operation| operation.name == name)
         };
         let mut found = generation.connectors().iter().filter(has);
         match (found.next(), found.next()) {
-            (Some(plugin), None) => Ok((plugin.name().to_string(), name.to_owned())),
+            (Some(plugin), None) => right(plugin),
             (None, _) => Err(Fault::new(
                 FaultKind::Configuration,
                 format!(
@@ -83,6 +107,12 @@ impl Kernel {
             )),
         }
     }
+}
+
+/// Whether a workflow's version means a plugin's: `1`, `1.2` and `1.2.3` mean 1.2.3, as `latest` does.
+fn is_version(wanted: &str, found: &str) -> bool {
+    let mut found = found.split(['.', '-', '+']);
+    wanted == "latest" || wanted.split('.').all(|part| found.next() == Some(part))
 }
 
 /// Whether the connector can do it, with this input, and as often as the workflow counts on.
@@ -131,6 +161,7 @@ pub(super) fn failed(error: &CallError) -> Fault {
     let status = match error.code() {
         "invalid" => return Fault::new(FaultKind::Validation, error.to_string()),
         "auth" => return Fault::new(FaultKind::Authentication, error.to_string()),
+        "denied" => return Fault::new(FaultKind::Authorization, error.to_string()),
         "timeout" => return Fault::new(FaultKind::Timeout, error.to_string()),
         "not-found" => 404,
         "conflict" => 409,
@@ -139,4 +170,20 @@ pub(super) fn failed(error: &CallError) -> Fault {
         _ => 502,
     };
     Fault::communication(status, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_version;
+
+    #[test]
+    fn a_version_means_all_that_begin_with_it() {
+        for wanted in ["1", "1.2", "1.2.3", "latest"] {
+            assert!(is_version(wanted, "1.2.3"), "{wanted}");
+        }
+        for wanted in ["2", "1.3", "1.2.30", "1.2.3.4", "12"] {
+            assert!(!is_version(wanted, "1.2.3"), "{wanted}");
+        }
+        assert!(is_version("1.2.3", "1.2.3-beta"));
+    }
 }

@@ -126,7 +126,11 @@ impl Kernel {
             workflows.flights.hold(instance, &name);
         }
         if is_halted || place.is_err() || visit.is_err() {
-            return workflows.flights.end(&name);
+            workflows.flights.end(&name);
+            if is_halted {
+                self.tell(instance, Fact::Held(request.id));
+            }
+            return;
         }
         let now_ms = self.inner.clock.now_ms();
         let performance = Performance {
@@ -176,11 +180,11 @@ impl Kernel {
                 .await?),
             Call::Catalog {
                 name,
+                version,
                 catalog,
                 input,
-                ..
             } => {
-                let (plugin, operation) = self.catalogued(name, catalog)?;
+                let (plugin, operation) = self.catalogued(name, version, catalog)?;
                 Ok(self
                     .call_connector(&performance, &plugin, &operation, input)
                     .await?)
