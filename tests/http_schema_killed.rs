@@ -39,6 +39,7 @@ impl Shop {
             options
                 .without_bundled()
                 .first_party("hot-query")
+                .grant("hot-query", "[config]\ncalls_per_day = 100\n")
                 .amend_charter(
                     "records",
                     json!({"evolution": {"modes": {"index": "suggest", "rollup": "observe"},

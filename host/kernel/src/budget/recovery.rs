@@ -265,8 +265,11 @@ mod tests {
             "defaults": {"unmatched": "allow"},
             "budgets": limits,
         });
-        Constitution::from_sources(&Sources::new().with("charter.json", charter.to_string()))
-            .unwrap()
+        let refund = "document: {dsl: 1.0.3, namespace: test, name: refund, version: 1.0.0}\ndo:\n  - pay:\n      set: {paid: true}\n";
+        let sources = Sources::new()
+            .with("charter.json", charter.to_string())
+            .with("workflows/refund.yaml", refund);
+        Constitution::from_sources(&sources).unwrap()
     }
 
     #[test]

@@ -255,10 +255,10 @@ fn dressed(command: Clap) -> Clap {
 mod tests {
     use super::*;
 
-    /// Every command and subcommand with its words.
+    /// Every command and subcommand for people, with its words.
     fn all(command: &Clap, words: &str) -> Vec<(String, Clap)> {
         let mut found = vec![(words.to_owned(), command.clone())];
-        for sub in command.get_subcommands() {
+        for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
             found.extend(all(sub, &format!("{words} {}", sub.get_name())));
         }
         found

@@ -198,7 +198,7 @@ impl State {
         let Some(post) = self
             .posts
             .iter_mut()
-            .find(|post| post["id"].to_string() == id)
+            .find(|post| post["id"].as_u64() == id.parse().ok())
         else {
             return refused(404, "rest_post_invalid_id", "Invalid post ID.");
         };
