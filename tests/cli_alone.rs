@@ -353,3 +353,45 @@ fn a_reader_that_goes_early_is_no_failure() {
         );
     }
 }
+
+/// What a compiling process may take is seen to by the system, from before it has read a byte of the component.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_compiling_process_has_limits_and_hands_over_code() {
+    use std::io::Write;
+
+    let folder = empty();
+    let mut compiler = command(folder.path())
+        .args(["compile-component", "pure"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let limits = || fs::read_to_string(format!("/proc/{}/limits", compiler.id())).unwrap();
+    let is_limited = |name: &str, limit: &str| {
+        let limits = limits();
+        let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
+        line[name.len()..]
+            .split_whitespace()
+            .take(2)
+            .all(|set| set == limit)
+    };
+    // It waits for the component meanwhile, or the test for it.
+    let begun = std::time::Instant::now();
+    while !is_limited("Max cpu time", "600") {
+        assert!(begun.elapsed().as_secs() < 60, "{}", limits());
+        std::thread::yield_now();
+    }
+    assert!(
+        is_limited("Max address space", "4294967296"),
+        "{}",
+        limits()
+    );
+    let smallest_component = b"\0asm\x0d\0\x01\0";
+    let mut input = compiler.stdin.take().unwrap();
+    input.write_all(smallest_component).unwrap();
+    drop(input);
+    let ended = compiler.wait_with_output().unwrap();
+    assert!(ended.status.success());
+    assert!(ended.stdout.starts_with(b"\x7fELF"));
+}

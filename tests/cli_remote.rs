@@ -4,10 +4,9 @@ mod cli;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use cli::{POLITY, as_holder_of, at};
-use polity_tests::Host;
+use polity_tests::{Host, git, write};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -20,34 +19,6 @@ struct House {
     remote: PathBuf,
     clone: PathBuf,
     _folder: TempDir,
-}
-
-fn git(folder: &Path, args: &[&str]) -> String {
-    let output = Command::new("git")
-        .args([
-            "-c",
-            "user.name=Ada",
-            "-c",
-            "user.email=ada@example.com",
-            "-c",
-            "commit.gpgSign=false",
-        ])
-        .args(args)
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "git {args:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
-}
-
-fn write(folder: &Path, path: &str, text: impl AsRef<[u8]>) {
-    let path = folder.join(path);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
 }
 
 fn refunds(soft: u64) -> String {

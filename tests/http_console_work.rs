@@ -6,11 +6,10 @@ mod workflows;
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use cli::at;
 use console::{Browser, location};
-use polity_tests::{Host, Options};
+use polity_tests::{Host, Options, git};
 use serde_json::{Value, json};
 use workflows::{POLITY, bank, company, ended, id, run, until};
 
@@ -169,27 +168,6 @@ async fn an_emergency_stop_holds_a_run_until_its_button_is_pressed() {
     ada.send("/halts", &stop).await;
     let lift = [("pattern", "refund.*"), ("run", "//evil.example")];
     assert_eq!(location(&ada.send("/halts/lift", &lift).await), "/runs");
-}
-
-fn git(folder: &Path, args: &[&str]) {
-    let output = Command::new("git")
-        .args([
-            "-c",
-            "user.name=Ada",
-            "-c",
-            "user.email=ada@example.com",
-            "-c",
-            "commit.gpgSign=false",
-        ])
-        .args(args)
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
 }
 
 const ASK: &str = "  - ask:

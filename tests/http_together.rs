@@ -2,37 +2,9 @@
 
 mod chat;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use chat::{ask, error, host, json_of, last, piece, stream, with_all};
-use polity_tests::{Answer, Events, Host, Request, Upstream};
+use chat::{ask, company, error, json_of, piece, provider, saying, stream};
+use polity_tests::{Answer, Events, Host};
 use serde_json::{Value, json};
-
-/// A provider that answers by the model it is asked for and by how often it has been asked.
-async fn provider(
-    answer: impl Fn(&str, usize, &Request) -> Answer + Send + Sync + 'static,
-) -> Upstream {
-    let calls = AtomicUsize::new(0);
-    Upstream::start(move |request| {
-        let model = request.json()["model"].as_str().unwrap().to_owned();
-        answer(&model, calls.fetch_add(1, Ordering::SeqCst), request)
-    })
-    .await
-}
-
-async fn company(upstream: &Upstream, models: Value) -> Host {
-    host(upstream, |options| {
-        options.file("models.json", models.to_string())
-    })
-    .await
-}
-
-fn says(content: &str) -> Answer {
-    with_all(
-        stream().event(&piece(json!({ "content": content }))),
-        last("stop"),
-    )
-}
 
 fn content(answer: &Value) -> &str {
     answer["choices"][0]["message"]["content"].as_str().unwrap()
@@ -46,7 +18,7 @@ async fn story(host: &Host, decision: &str) -> String {
 #[tokio::test]
 async fn a_council_answers_as_one_model_and_tells_who_dissents() {
     let upstream =
-        provider(|model, _, _| says(if model == "small" { "Paris." } else { "Lyon" })).await;
+        provider(|model, _, _| saying(if model == "small" { "Paris." } else { "Lyon" })).await;
     let models =
         json!({"councils": {"board": {"members": ["small", "large", "small"], "quorum": 2}}});
     let host = company(&upstream, models).await;
@@ -108,7 +80,7 @@ async fn a_council_answers_as_one_model_and_tells_who_dissents() {
 async fn members_see_each_others_answers_without_names_and_can_be_convinced() {
     let upstream = provider(|model, _, request| {
         let has_seen = String::from_utf8_lossy(&request.body).contains("Others have answered");
-        says(match (model, has_seen) {
+        saying(match (model, has_seen) {
             ("large", false) => "Lyon",
             _ => "Paris",
         })
@@ -137,7 +109,7 @@ async fn members_see_each_others_answers_without_names_and_can_be_convinced() {
 #[tokio::test]
 async fn a_council_without_a_quorum_says_why_and_one_that_costs_too_much_does_not_begin() {
     let upstream = provider(|model, _, _| match model {
-        "small" => says("Paris"),
+        "small" => saying("Paris"),
         _ => Answer::json(400, r#"{"error": {"message": "no", "type": "x"}}"#),
     })
     .await;
@@ -181,7 +153,7 @@ async fn a_council_without_a_quorum_says_why_and_one_that_costs_too_much_does_no
 
 #[tokio::test]
 async fn a_council_holds_what_the_caller_wants_and_the_rules_judge_every_member() {
-    let upstream = provider(|_, _, _| says("Paris")).await;
+    let upstream = provider(|_, _, _| saying("Paris")).await;
     let models = json!({
         "models": {"small": {"region": "eu", "local": false}, "large": {"region": "us", "local": false}},
         "councils": {"board": {"members": ["small", "large"], "quorum": 1}},
@@ -207,7 +179,7 @@ async fn a_council_holds_what_the_caller_wants_and_the_rules_judge_every_member(
 #[tokio::test]
 async fn a_cascade_asks_the_stronger_model_only_where_the_cheap_ones_answer_fails() {
     let upstream = provider(|model, call, _| {
-        says(match (model, call) {
+        saying(match (model, call) {
             ("small", 0) => r#"{"city": "Paris"}"#,
             ("small", _) => "Paris, I think",
             _ => r#"{"city": "Lyon"}"#,
@@ -255,7 +227,7 @@ async fn a_cascade_asks_the_stronger_model_only_where_the_cheap_ones_answer_fail
 
 #[tokio::test]
 async fn a_model_corrects_an_answer_that_its_schema_rejects() {
-    let upstream = provider(|_, call, _| says(if call == 0 { "Paris" } else { "7" })).await;
+    let upstream = provider(|_, call, _| saying(if call == 0 { "Paris" } else { "7" })).await;
     let models = json!({"cascades": {"careful": {"steps": [
         {"model": "small", "checks": [{"check": "schema"}], "corrections": 1},
     ]}}});
@@ -280,7 +252,7 @@ async fn a_model_corrects_an_answer_that_its_schema_rejects() {
 async fn a_judge_and_agreement_decide_and_an_answer_that_passes_nothing_is_refused() {
     let upstream = provider(|model, call, request| {
         let is_judge = String::from_utf8_lossy(&request.body).contains("Score: and a number");
-        says(match (model, is_judge) {
+        saying(match (model, is_judge) {
             (_, true) => "Hm.\nScore: 40",
             ("small", _) if call % 2 == 0 => "yes",
             ("small", _) => "no",
@@ -341,7 +313,7 @@ async fn a_stream_that_breaks_is_written_on_by_another_model() {
                 let messages = body["messages"].as_array().unwrap();
                 assert_eq!(messages[1]["content"], "The capital of France ");
                 // It repeats what has gone out, as models do.
-                says("The capital of France is Paris.")
+                saying("The capital of France is Paris.")
             }
         }
     })
@@ -400,7 +372,7 @@ async fn a_stream_that_nobody_can_write_on_ends_with_an_error() {
 
 #[tokio::test]
 async fn an_answer_is_kept_only_where_somebody_allows_it_and_never_for_others_rights() {
-    let upstream = provider(|_, call, _| says(&format!("answer {call}"))).await;
+    let upstream = provider(|_, call, _| saying(&format!("answer {call}"))).await;
     let models = json!({"cache": {"sharing": "rights"}});
     let host = company(&upstream, models).await;
     let first: Value = ask(&host, json!({})).await.json().await.unwrap();
@@ -448,7 +420,7 @@ async fn an_answer_is_kept_only_where_somebody_allows_it_and_never_for_others_ri
 
 #[tokio::test]
 async fn nothing_is_kept_unless_a_request_asks_for_it() {
-    let upstream = provider(|_, call, _| says(&format!("answer {call}"))).await;
+    let upstream = provider(|_, call, _| saying(&format!("answer {call}"))).await;
     let host = company(&upstream, json!({})).await;
     ask(&host, json!({})).await;
     ask(&host, json!({})).await;
@@ -469,7 +441,7 @@ async fn a_host_that_is_killed_in_the_middle_of_a_council_has_every_member_on_re
     let gate = polity_tests::Gate::default();
     let held = gate.clone();
     let upstream = provider(move |model, _, _| match model {
-        "small" => says("Paris"),
+        "small" => saying("Paris"),
         _ => stream().pass(&held),
     })
     .await;
@@ -499,133 +471,4 @@ async fn a_host_that_is_killed_in_the_middle_of_a_council_has_every_member_on_re
     assert_eq!(listed["items"].as_array().unwrap().len(), 2, "{listed}");
     let verified = host.json(host.post("/api/ledger/verify")).await;
     assert_eq!(verified["ok"], true, "{verified}");
-}
-
-#[tokio::test]
-async fn a_caller_in_a_hurry_gets_the_faster_of_two_where_the_first_is_slower_than_ever() {
-    let gate = polity_tests::Gate::new();
-    let held = gate.clone();
-    let upstream = provider(move |model, call, _| match (model, call) {
-        ("small", 25..) => stream().pass(&held),
-        _ => says(&format!("From {model}")),
-    })
-    .await;
-    let models =
-        json!({"models": {"small": {"quality": {"*": 0.9}}, "large": {"quality": {"*": 0.5}}}});
-    let host = company(&upstream, models).await;
-    for _ in 0..25 {
-        let answer = ask(&host, json!({"model": "auto"})).await;
-        assert_eq!(answer.headers()["x-polity-model"], "small");
-    }
-    let hurried = json!({"model": "auto", "polity": {"deadline_ms": 50_000}});
-    let response = ask(&host, hurried).await;
-    assert_eq!(response.status(), 200, "{}", host.log());
-    assert_eq!(response.headers()["x-polity-model"], "large");
-    assert_eq!(
-        response.headers()["x-polity-why"],
-        "openai/small was slow, so openai/large was asked as well and was faster"
-    );
-    let decision = response.headers()["x-polity-decision-id"]
-        .to_str()
-        .unwrap()
-        .to_owned();
-    // The slow one is not waited for any more.
-    upstream.abandoned(1).await;
-    let read = host.read(&format!("/api/decisions/{decision}")).await;
-    let attempts = read["completion"]["attempts"].as_array().unwrap();
-    assert_eq!(attempts.len(), 2, "{attempts:?}");
-    assert!(
-        attempts.iter().any(|attempt| attempt["role"] == "hedge"),
-        "{attempts:?}"
-    );
-}
-
-#[tokio::test]
-async fn a_stream_that_does_not_begin_in_time_is_begun_by_another_and_both_are_paid_for() {
-    let gate = polity_tests::Gate::new();
-    let held = gate.clone();
-    let upstream = provider(move |model, call, _| match (model, call) {
-        // White space shows nobody anything.
-        ("small", 25..) => stream()
-            .event(&piece(json!({"content": " \n"})))
-            .pass(&held),
-        _ => says(&format!("From {model}")),
-    })
-    .await;
-    let models =
-        json!({"models": {"small": {"quality": {"*": 0.9}}, "large": {"quality": {"*": 0.5}}}});
-    let host = company(&upstream, models).await;
-    let whole = async |more: Value| {
-        let response = ask(&host, more).await;
-        let headers = response.headers().clone();
-        let events = Events::of(response).rest().await;
-        assert_eq!(events.last().unwrap(), "[DONE]", "{events:?}");
-        let pieces = events.iter().filter(|event| event.starts_with('{'));
-        let text: String = pieces
-            .filter_map(|event| {
-                let content = &json_of(event)["choices"][0]["delta"]["content"];
-                content.as_str().map(str::to_owned)
-            })
-            .collect();
-        (headers, text)
-    };
-    for _ in 0..25 {
-        let (headers, text) = whole(json!({"model": "auto", "stream": true})).await;
-        assert_eq!(
-            (&*text, &headers["x-polity-model"]),
-            ("From small", &"small".parse().unwrap())
-        );
-    }
-    let hurried = json!({"model": "auto", "stream": true, "polity": {"deadline_ms": 50_000}});
-    let (headers, text) = whole(hurried).await;
-    assert_eq!(text, "From large");
-    assert_eq!(headers["x-polity-model"], "large");
-    assert_eq!(
-        headers["x-polity-why"],
-        "openai/small was slow, so openai/large was asked as well and was faster"
-    );
-    // The slow one is not waited for any more, and has read the prompt.
-    upstream.abandoned(1).await;
-    let decision = headers["x-polity-decision-id"].to_str().unwrap();
-    let read = host.read(&format!("/api/decisions/{decision}")).await;
-    let completion = &read["completion"];
-    let attempts = completion["attempts"].as_array().unwrap();
-    assert_eq!(attempts.len(), 2, "{attempts:?}");
-    let cost = |role: &str| {
-        let attempt = attempts.iter().find(|attempt| attempt["role"] == role);
-        attempt.unwrap()["cost_micro"].as_u64().unwrap()
-    };
-    assert!(cost("first") > 0 && cost("hedge") > 0, "{attempts:?}");
-    assert_eq!(completion["cost_micro"], cost("first") + cost("hedge"));
-    assert!(completion["reserved_micro"].as_u64() >= completion["cost_micro"].as_u64());
-    assert_eq!(completion["model"], "large");
-}
-
-#[tokio::test]
-async fn a_stream_is_not_begun_twice_where_the_budget_has_not_enough_for_two() {
-    let gate = polity_tests::Gate::new();
-    let held = gate.clone();
-    let upstream = provider(move |model, call, _| match (model, call) {
-        ("small", 25..) => stream().pass(&held),
-        _ => says(&format!("From {model}")),
-    })
-    .await;
-    let models =
-        json!({"models": {"small": {"quality": {"*": 0.9}}, "large": {"quality": {"*": 0.5}}}});
-    let host = company(&upstream, models).await;
-    for _ in 0..25 {
-        let response = ask(&host, json!({"model": "auto", "stream": true})).await;
-        Events::of(response).rest().await;
-    }
-    // Enough to read the prompt and to answer it, and not to read it twice.
-    let long = "word ".repeat(800);
-    let hurried = json!({
-        "model": "auto", "stream": true, "max_tokens": 100,
-        "messages": [{"role": "user", "content": long}],
-        "polity": {"deadline_ms": 1500, "max_cost": 1700},
-    });
-    let response = ask(&host, hurried).await;
-    assert!(response.status().is_server_error(), "{}", response.status());
-    upstream.abandoned(1).await;
-    assert_eq!(upstream.requests().len(), 26);
 }

@@ -2,7 +2,9 @@
 
 #![allow(dead_code, reason = "each test binary takes what it needs")]
 
-use polity_tests::{Answer, Host, Options, Upstream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use polity_tests::{Answer, Host, Options, Request, Upstream};
 use serde_json::{Value, json};
 
 pub(crate) const POLITY: &str = env!("CARGO_BIN_EXE_polity");
@@ -85,4 +87,32 @@ pub(crate) async fn error(response: reqwest::Response) -> (u16, Value) {
 
 pub(crate) fn json_of(event: &str) -> Value {
     serde_json::from_str(event).unwrap_or_else(|error| panic!("{error}: {event}"))
+}
+
+/// A provider that answers by the model it is asked for and by how often it has been asked.
+pub(crate) async fn provider(
+    answer: impl Fn(&str, usize, &Request) -> Answer + Send + Sync + 'static,
+) -> Upstream {
+    let calls = AtomicUsize::new(0);
+    Upstream::start(move |request| {
+        let model = request.json()["model"].as_str().unwrap().to_owned();
+        answer(&model, calls.fetch_add(1, Ordering::SeqCst), request)
+    })
+    .await
+}
+
+/// A host with models of the company.
+pub(crate) async fn company(upstream: &Upstream, models: Value) -> Host {
+    host(upstream, |options| {
+        options.file("models.json", models.to_string())
+    })
+    .await
+}
+
+/// A stream that says this in one piece.
+pub(crate) fn saying(content: &str) -> Answer {
+    with_all(
+        stream().event(&piece(json!({ "content": content }))),
+        last("stop"),
+    )
 }

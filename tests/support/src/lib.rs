@@ -18,12 +18,14 @@
 #![deny(missing_docs)]
 
 mod events;
+mod folder;
 mod host;
 mod options;
 mod upstream;
 mod wire;
 
 pub use events::Events;
+pub use folder::{git, write};
 pub use host::Host;
 pub use options::Options;
 pub use upstream::{Answer, Gate, Request, Upstream};

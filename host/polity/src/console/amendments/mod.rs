@@ -113,15 +113,9 @@ pub(super) async fn merge(
     if let Some(refusal) = visitor.lacks(&app, Permission::ActionsSubmit) {
         return refusal;
     }
-    let merged = app.kernel.merge_amendment(&visitor.actor, &name).await;
-    done(
-        &app,
-        &visitor,
-        &name,
-        merged.map_err(amendment_refused),
-        &form,
-    )
-    .await
+    let merged = app.kernel.merge_amendment(&visitor.actor, &name);
+    let merged = merged.await.map_err(amendment_refused);
+    done(&app, &visitor, &name, merged, &form).await
 }
 
 fn answer(form: &Form) -> Option<Answer> {
