@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::config::{Config, Mode};
@@ -30,11 +31,21 @@ pub enum Judgement {
     },
 }
 
-/// Judges one action.
-pub fn judge(config: &Config, input: &Value, context: &Value) -> Judgement {
-    if config.allow_local && context.pointer("/model/local") == Some(&Value::Bool(true)) {
-        return Judgement::Allow;
+/// Whether an action stays on the company's own machines, by its context; `false` where that does not say.
+pub fn is_local(context: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Context {
+        model: Model,
     }
+    #[derive(Deserialize)]
+    struct Model {
+        local: bool,
+    }
+    serde_json::from_str(context).is_ok_and(|context: Context| context.model.local)
+}
+
+/// Judges the input of an action that leaves the company's machines, or may.
+pub fn judge(config: &Config, input: &Value) -> Judgement {
     let mut search = Search {
         config,
         found: BTreeMap::new(),
@@ -214,7 +225,7 @@ mod tests {
     }
 
     fn judged(config_json: Value, content: &str) -> Judgement {
-        judge(&config(config_json), &chat(content), &json!({}))
+        judge(&config(config_json), &chat(content))
     }
 
     #[test]
@@ -240,7 +251,7 @@ mod tests {
             {"content": [{"type": "text", "text": "write to bo@example.org"}]},
             {"tool_calls": [{"function": {"arguments": "{\"to\":\"cy@example.org\",\"body\":\"\\n+49 30 901820\"}"}}]},
         ], "a/b": {"c~d": "8.8.8.8"}});
-        let Judgement::Redact { patch } = judge(&Config::default(), &input, &json!({})) else {
+        let Judgement::Redact { patch } = judge(&Config::default(), &input) else {
             panic!()
         };
         let mut patches: Vec<_> = patch
@@ -320,24 +331,19 @@ mod tests {
     }
 
     #[test]
-    fn a_local_model_may_see_everything_only_where_the_settings_say_so() {
-        let local = json!({"model": {"local": true}});
-        let allowing = config(json!({"allow_local": true}));
-        assert_eq!(judge(&allowing, &chat(KEY), &local), Judgement::Allow);
-        assert_ne!(
-            judge(&Config::default(), &chat(KEY), &local),
-            Judgement::Allow
-        );
+    fn only_a_context_that_says_so_is_local() {
+        assert!(is_local(
+            r#"{"company": {}, "model": {"id": "a", "local": true}}"#
+        ));
         for elsewhere in [
-            json!({"model": {"local": false}}),
-            json!({"model": {"local": "true"}}),
-            json!({}),
+            r#"{"model": {"local": false}}"#,
+            r#"{"model": {"local": "true"}}"#,
+            r#"{"model": {"id": "local"}}"#,
+            r#"{"local": true}"#,
+            "{}",
+            "",
         ] {
-            assert_ne!(
-                judge(&allowing, &chat(KEY), &elsewhere),
-                Judgement::Allow,
-                "{elsewhere}"
-            );
+            assert!(!is_local(elsewhere), "{elsewhere}");
         }
     }
 
@@ -361,11 +367,11 @@ mod tests {
     fn parts_that_are_named_are_not_searched() {
         let input = json!({"to": {"email": "ada@example.org"}, "body": "hi"});
         assert_eq!(
-            judge(&config(json!({"skip": ["/to"]})), &input, &json!({})),
+            judge(&config(json!({"skip": ["/to"]})), &input),
             Judgement::Allow
         );
         assert_ne!(
-            judge(&config(json!({"skip": ["/t"]})), &input, &json!({})),
+            judge(&config(json!({"skip": ["/t"]})), &input),
             Judgement::Allow
         );
     }
@@ -373,7 +379,7 @@ mod tests {
     #[test]
     fn personal_data_in_a_fields_name_goes_before_a_person() {
         let input = json!({"balances": {"ada@example.org": 3}});
-        let Judgement::Escalate { reason } = judge(&Config::default(), &input, &json!({})) else {
+        let Judgement::Escalate { reason } = judge(&Config::default(), &input) else {
             panic!()
         };
         assert_eq!(
@@ -386,9 +392,7 @@ mod tests {
     fn what_was_redacted_is_not_found_again() {
         let text = "ada@example.org +49 30 901820 DE89370400440532013000 4111111111111111 8.8.8.8 536-22-1234 65929970489";
         let config = config(json!({"categories": {"secret": "redact"}}));
-        let Judgement::Redact { patch } =
-            judge(&config, &chat(&format!("{text} {KEY}")), &json!({}))
-        else {
+        let Judgement::Redact { patch } = judge(&config, &chat(&format!("{text} {KEY}"))) else {
             panic!()
         };
         let redacted = patch[0]["value"].as_str().unwrap();
@@ -396,10 +400,7 @@ mod tests {
             redacted,
             "[EMAIL] [PHONE] [IBAN] [CARD] [IP] [SSN] [TAX-ID] [SECRET]"
         );
-        assert_eq!(
-            judge(&config, &chat(redacted), &json!({})),
-            Judgement::Allow
-        );
+        assert_eq!(judge(&config, &chat(redacted)), Judgement::Allow);
     }
 
     #[test]

@@ -26,6 +26,8 @@
 //! ```
 
 mod bindings;
+#[cfg(any(test, all(target_arch = "wasm32", feature = "heap")))]
+mod blocks;
 pub mod connector;
 #[cfg(all(target_arch = "wasm32", feature = "heap"))]
 mod heap;

@@ -1,5 +1,6 @@
 //! The judgement: a pure function of settings and action.
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::amount::{AmountError, in_units, micro_from};
@@ -24,13 +25,22 @@ pub enum Judgement {
     },
 }
 
-/// Judges one action.
+/// What a limit asks of an action's context. The rest of it is skipped, unread.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Context {
+    actor_roles: Value,
+    estimated_cost_micro: Option<Value>,
+    spent_today_micro: Value,
+}
+
+/// Judges one action. Its input is looked at only where the settings have an `amount`.
 pub fn judge(
     config: &Config,
     kind: &str,
     actor: &str,
     input: &Value,
-    context: &Value,
+    context: &Context,
 ) -> Judgement {
     let applying: Vec<&Limit> = config
         .limits
@@ -62,7 +72,7 @@ pub fn judge(
     strictest
 }
 
-fn applies(limit: &Limit, kind: &str, actor: &str, context: &Value) -> bool {
+fn applies(limit: &Limit, kind: &str, actor: &str, context: &Context) -> bool {
     let to_kind = limit
         .kinds
         .as_ref()
@@ -78,7 +88,7 @@ fn applies(limit: &Limit, kind: &str, actor: &str, context: &Value) -> bool {
     let to_role = limit
         .role
         .as_ref()
-        .is_none_or(|role| match context["actor_roles"].as_array() {
+        .is_none_or(|role| match context.actor_roles.as_array() {
             Some(held) => held.iter().any(|held| held == role),
             None => true,
         });
@@ -97,9 +107,9 @@ fn covers(pattern: &str, kind: &str) -> bool {
 }
 
 /// The action's amount in micro-units, or the sentence that puts it before a person.
-fn amount(config: &Config, input: &Value, context: &Value) -> Result<u64, String> {
+fn amount(config: &Config, input: &Value, context: &Context) -> Result<u64, String> {
     let Some(amount) = &config.amount else {
-        return micro_from(context.get("estimated_cost_micro"), 1).map_err(|error| {
+        return micro_from(context.estimated_cost_micro.as_ref(), 1).map_err(|error| {
             format!("a spending limit applies, but the estimated cost {error}: may this go ahead?")
         });
     };
@@ -129,13 +139,13 @@ fn amount(config: &Config, input: &Value, context: &Value) -> Result<u64, String
     Ok(micro)
 }
 
-fn check(config: &Config, limit: &Limit, amount: u64, actor: &str, context: &Value) -> Judgement {
+fn check(config: &Config, limit: &Limit, amount: u64, actor: &str, context: &Context) -> Judgement {
     let currency = config.currency.as_deref();
     let money = |micro| in_units(micro, currency);
     let spent = match limit.per {
         Per::Action => Ok(0),
-        Per::ActorDay => micro_from(context.pointer("/spent_today_micro/actor"), 1),
-        Per::CompanyDay => micro_from(context.pointer("/spent_today_micro/company"), 1),
+        Per::ActorDay => micro_from(context.spent_today_micro.get("actor"), 1),
+        Per::CompanyDay => micro_from(context.spent_today_micro.get("company"), 1),
     };
     // What was spent can only add to the amount: a hard limit that the amount alone breaks needs no more knowledge.
     let total = amount.saturating_add(spent.unwrap_or(0));
@@ -220,7 +230,7 @@ mod tests {
             "refund.approve",
             "person:ada",
             &input,
-            &json!({}),
+            &Context::default(),
         )
     }
 
@@ -230,7 +240,7 @@ mod tests {
             "model.complete",
             actor,
             &json!({}),
-            &context,
+            &serde_json::from_value(context).unwrap(),
         )
     }
 
@@ -361,7 +371,7 @@ mod tests {
         let kinds = config(
             json!({"limits": [{"per": "action", "kinds": ["refund.*", "expense.approve"], "hard_micro": 0}]}),
         );
-        let cost = json!({"estimated_cost_micro": 1});
+        let cost = serde_json::from_value(json!({"estimated_cost_micro": 1})).unwrap();
         for (kind, applies) in [
             ("refund", true),
             ("refund.a.b", true),
@@ -373,7 +383,13 @@ mod tests {
             assert_eq!(judgement != Judgement::Allow, applies, "{kind}");
         }
         assert_eq!(
-            judge(&kinds, "site.publish", "person:ada", &json!({}), &json!({})),
+            judge(
+                &kinds,
+                "site.publish",
+                "person:ada",
+                &json!({}),
+                &Context::default()
+            ),
             Judgement::Allow,
             "no limit, no amount needed"
         );

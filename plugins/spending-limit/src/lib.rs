@@ -12,9 +12,10 @@ mod judge;
 
 pub use amount::{AmountError, micro_from};
 pub use config::{Amount, Config, Limit, Per, Unit};
-pub use judge::{Judgement, judge};
+pub use judge::{Context, Judgement, judge};
 
 use polity_sdk::rule::{Action, Escalation, Problem, Rule, Verdict};
+use serde_json::Value;
 
 /// The rule.
 pub struct SpendingLimit;
@@ -36,7 +37,10 @@ impl Rule for SpendingLimit {
                 "no limits are set: add \"limits\" to the binding's config",
             ));
         }
-        let input = polity_sdk::parse(&action.input)?;
+        let input = match config.amount {
+            Some(_) => polity_sdk::parse(&action.input)?,
+            None => Value::Null,
+        };
         let context = polity_sdk::parse(&action.context)?;
         Ok(
             match judge(&config, &action.kind, &action.actor, &input, &context) {

@@ -21,6 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::patient::{PATIENCE, Patient};
+use super::repoll::Repoll;
 
 /// Longest time for a head to arrive, from the connection's first moment or its last answer. It is thereby also how long
 /// an idle connection is kept.
@@ -110,7 +111,7 @@ where
             async move { Ok::<_, Infallible>(answer.await) }
         });
         let stream = Patient::new(TokioIo::new(stream), PATIENCE);
-        let connection = group.watch(self.http.serve_connection(stream, service));
+        let connection = Repoll::new(group.watch(self.http.serve_connection(stream, service)));
         tokio::spawn(async move {
             // What ends a connection early is the other side's doing, and its answer ends with it.
             if let Err(error) = connection.await {

@@ -21,6 +21,7 @@ mod json;
 mod metrics;
 mod openai;
 mod patient;
+mod repoll;
 mod responses;
 mod stream;
 mod surrogates;
