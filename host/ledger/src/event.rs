@@ -18,6 +18,9 @@ const MAX_KIND: usize = 128;
 const MAX_SUBJECT: usize = 512;
 const MAX_SOURCE: usize = 512;
 
+/// What the members around the data take, or somewhat more.
+const ENVELOPE_BYTES: usize = 512;
+
 /// Something that happened, about to be written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
@@ -142,7 +145,7 @@ impl Event {
         time_ms: u64,
         previous_hash: Hash,
     ) -> (StoredEvent, String) {
-        let mut body = String::with_capacity(384);
+        let mut body = String::with_capacity(ENVELOPE_BYTES + usual_bytes(&self.data));
         body.push_str("{\"data\":");
         polity_canonical::write(&self.data, &mut body);
         body.push_str(",\"datacontenttype\":\"application/json\",\"id\":\"");
@@ -221,6 +224,25 @@ impl StoredEvent {
             previous_hash: envelope.previoushash,
             hash,
         })
+    }
+}
+
+/// How long the text of a value is, or somewhat more where little in it is escaped: it is written without growing.
+fn usual_bytes(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 16,
+        Value::String(text) => text.len() + text.len() / 4 + 2,
+        Value::Array(items) => {
+            items
+                .iter()
+                .map(|item| usual_bytes(item) + 1)
+                .sum::<usize>()
+                + 2
+        }
+        Value::Object(fields) => {
+            let field = |(name, value): (&String, &Value)| name.len() + 4 + usual_bytes(value);
+            fields.iter().map(field).sum::<usize>() + 2
+        }
     }
 }
 

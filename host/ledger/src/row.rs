@@ -13,6 +13,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use lz4_flex::block;
+
 use crate::store::{Store, StoreError, Table};
 use crate::{Hash, layout};
 
@@ -34,6 +36,8 @@ const GREATEST_RATIO: usize = 255;
 #[derive(Debug, Default)]
 pub(crate) struct Encoder {
     bases: HashMap<String, Base>,
+    /// What is compressed into, again and again.
+    block: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -69,16 +73,20 @@ impl Encoder {
             && base.followers < FOLLOWERS
             && let Ok(length) = u32::try_from(text.len())
         {
-            let block = lz4_flex::block::compress_with_dict(text.as_bytes(), base.text.as_bytes());
+            let longest = block::get_maximum_output_size(text.len());
+            self.block.resize(self.block.len().max(longest), 0);
+            let (bytes, dictionary) = (text.as_bytes(), base.text.as_bytes());
             // A difference of more than half the text says that the kind's events look otherwise by now.
-            if block.len() * 2 < text.len() {
+            if let Ok(written) = block::compress_into_with_dict(bytes, &mut self.block, dictionary)
+                && written * 2 < bytes.len()
+            {
                 base.followers += 1;
                 let parts: [&[u8]; 5] = [
                     hash.as_bytes(),
                     &[DIFFERENCE],
                     &base.seq.to_be_bytes(),
                     &length.to_be_bytes(),
-                    &block,
+                    &self.block[..written],
                 ];
                 return parts.concat();
             }
@@ -131,7 +139,7 @@ impl<'s> Decoder<'s> {
         if length > block.len().saturating_mul(GREATEST_RATIO) {
             return Err(RowError::Malformed("its row claims an impossible length"));
         }
-        let text = lz4_flex::block::decompress_with_dict(block, length, self.base(base)?)
+        let text = block::decompress_with_dict(block, length, self.base(base)?)
             .map_err(|_| RowError::Malformed("its row does not decompress"))?;
         Ok((hash, Cow::Owned(text)))
     }
