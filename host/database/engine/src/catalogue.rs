@@ -11,11 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::row::FieldId;
 use crate::error::EngineError;
+use crate::front::homes;
 use crate::kv::{KvStore, Op, TreeId};
 use crate::value::Value;
 
 /// The tree of the catalogue itself.
 pub(crate) const META: TreeId = 0;
+/// What is written; format 1, which had every index in the store, is read too.
+const FORMAT: u32 = 2;
 const HEAD: &[u8] = b"head";
 const COLLECTION: &[u8] = b"collection/";
 /// More names than this are data that became keys; a collection refuses them with that advice.
@@ -184,9 +187,9 @@ impl Catalogue {
         };
         let head: Head =
             serde_json::from_slice(&head).map_err(|e| damaged(format!("catalogue head: {e}")))?;
-        if head.format != 1 {
+        if !(1..=FORMAT).contains(&head.format) {
             return Err(EngineError::invalid(format!(
-                "the database has format {} and this version reads 1: use the version that wrote it",
+                "the database has format {} and this version reads 1 to {FORMAT}: use the version that wrote it",
                 head.format
             )));
         }
@@ -199,11 +202,34 @@ impl Catalogue {
             collection.rename();
             collections.insert(collection.name.clone(), Arc::new(collection));
         }
-        Ok(Self {
+        let catalogue = Self {
             version: head.version,
             next_tree: head.next_tree,
             collections,
-        })
+        };
+        if head.format == 1 {
+            catalogue.bring_up(kv)?;
+        }
+        Ok(catalogue)
+    }
+
+    /// Brings a store of format 1 up to this one: there every index was in the store, and here that has to be said.
+    fn bring_up(&self, kv: &dyn KvStore) -> Result<(), EngineError> {
+        let collections = self.collections.values();
+        let indexes = collections.flat_map(|collection| &collection.indexes);
+        let mut ops: Vec<Op> = indexes.map(|index| homes::mark(index.tree)).collect();
+        ops.push(self.head());
+        kv.apply(&ops)?;
+        Ok(kv.sync()?)
+    }
+
+    fn head(&self) -> Op {
+        let head = Head {
+            format: FORMAT,
+            version: self.version,
+            next_tree: self.next_tree,
+        };
+        (META, HEAD.to_vec(), serde_json::to_vec(&head).ok())
     }
 
     /// The writes that make the store's catalogue this one, given the one before.
@@ -226,12 +252,7 @@ impl Catalogue {
         {
             ops.push((META, key(name), None));
         }
-        let head = Head {
-            format: 1,
-            version: self.version,
-            next_tree: self.next_tree,
-        };
-        ops.push((META, HEAD.to_vec(), serde_json::to_vec(&head).ok()));
+        ops.push(self.head());
         ops
     }
 

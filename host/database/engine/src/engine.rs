@@ -119,7 +119,7 @@ impl Engine {
     pub fn open(kv: Arc<dyn KvStore>, options: Options) -> Result<Self, EngineError> {
         let catalogue = Catalogue::load(&*kv)?;
         Ok(Self {
-            front: Front::new(kv, options.memory, catalogue),
+            front: Front::new(kv, options.memory, catalogue)?,
             writer: Mutex::default(),
             plans: RwLock::default(),
             observer: options.observer,
@@ -189,36 +189,47 @@ impl Engine {
         options: &QueryOptions,
         sink: &mut dyn FnMut(&[Value]) -> ControlFlow<()>,
     ) -> Result<Summary, EngineError> {
-        let (plan, literals) = self.plan_for(sql, parameters.len(), options)?;
-        let mut all;
-        let parameters = if literals.is_empty() {
-            parameters
-        } else {
-            all = parameters.to_vec();
-            all.extend(literals);
-            &all
-        };
         let mut meter = Meter::new(options.limits, &*self.now);
         let (mut columns, mut changed) = (Vec::new(), None);
-        let outcome = match &plan.kind {
-            PlanKind::Select(select) => {
-                columns = select.output.iter().map(|(name, _)| name.clone()).collect();
-                self.front
-                    .snapshot(&plan.trees)
-                    .and_then(|snapshot| exec::run(select, &snapshot, parameters, &mut meter, sink))
-            }
-            PlanKind::Explain(select) => {
-                columns.push("plan".to_owned());
-                for line in select.explain().to_string().lines() {
-                    if sink(&[Value::from(line)]).is_break() {
-                        break;
+        // A plan names trees of the catalogue that it was made for; with any other it is made again.
+        let (plan, outcome) = loop {
+            let (plan, literals) = self.plan_for(sql, parameters.len(), options)?;
+            let mut all;
+            let parameters = if literals.is_empty() {
+                parameters
+            } else {
+                all = parameters.to_vec();
+                all.extend(literals);
+                &all
+            };
+            let outcome = match &plan.kind {
+                PlanKind::Select(select) => match self.front.snapshot(&plan.trees) {
+                    Ok(snapshot) if snapshot.version != plan.version => continue,
+                    Ok(snapshot) => {
+                        columns = select.output.iter().map(|(name, _)| name.clone()).collect();
+                        exec::run(select, &snapshot, parameters, &mut meter, sink)
                     }
+                    Err(error) => Err(error),
+                },
+                PlanKind::Explain(select) => {
+                    columns.push("plan".to_owned());
+                    for line in select.explain().to_string().lines() {
+                        if sink(&[Value::from(line)]).is_break() {
+                            break;
+                        }
+                    }
+                    Ok(())
                 }
-                Ok(())
-            }
-            _ => self
-                .change(&plan, parameters, options, &mut meter)
-                .map(|count| changed = Some(count)),
+                _ => match self.change(&plan, parameters, options, &mut meter) {
+                    Ok(None) => continue,
+                    Ok(count) => {
+                        changed = count;
+                        Ok(())
+                    }
+                    Err(error) => Err(error),
+                },
+            };
+            break (plan, outcome);
         };
         let micros = meter.micros();
         let returned = changed.unwrap_or(meter.returned);

@@ -16,7 +16,7 @@ use crate::codec::row::{FieldId, RowRef};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::exec::damaged;
-use crate::front::Durability;
+use crate::front::{Durability, homes};
 use crate::kv::TreeId;
 
 /// Entries that a size is estimated from.
@@ -198,6 +198,10 @@ impl Engine {
                 })?;
             let more = keys.len() >= 1000;
             keys.into_iter().for_each(|key| txn.put(tree, key, None));
+            if !more {
+                let (meta, mark, gone) = homes::unmark(tree);
+                txn.put(meta, mark, gone);
+            }
             txn.commit()?;
             drop(writer);
             if !more {
