@@ -13,6 +13,7 @@ use crate::codec::row::FieldId;
 use crate::error::EngineError;
 use crate::front::homes;
 use crate::kv::{KvStore, Op, TreeId};
+use crate::path::Path;
 use crate::value::Value;
 
 /// The tree of the catalogue itself.
@@ -49,6 +50,9 @@ pub struct Collection {
     pub indexes: Vec<Index>,
     /// Maintained aggregates.
     pub rollups: Vec<Rollup>,
+    /// Values inside of fields that indexes have columns for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) paths: Vec<Path>,
     /// The JSON Schema it was declared by.
     pub schema: Option<serde_json::Value>,
     #[serde(skip)]
@@ -304,6 +308,7 @@ impl Catalogue {
             fields: Vec::new(),
             indexes: Vec::new(),
             rollups: Vec::new(),
+            paths: Vec::new(),
             schema: None,
             names: FxHashMap::default(),
         };
@@ -381,14 +386,29 @@ impl Collection {
             })
     }
 
+    /// The fields that one of its indexes or rollups is made of, by its name.
+    pub fn fields_of(&self, part: &str) -> Option<Vec<String>> {
+        let index = self.indexes.iter().find(|index| index.name == part);
+        let rollup = self.rollups.iter().find(|rollup| rollup.name == part);
+        let ids: Vec<FieldId> = match (index, rollup) {
+            (Some(index), _) => index.fields.iter().map(|id| self.root_of(*id)).collect(),
+            (_, Some(rollup)) => {
+                let kept = rollup.aggregates.iter().filter_map(|(_, field)| *field);
+                rollup.group.iter().copied().chain(kept).collect()
+            }
+            _ => return None,
+        };
+        Some(self.names_of(&ids))
+    }
+
     /// The columns of one of its indexes, in order.
     pub fn columns_of(&self, index: &Index) -> Vec<String> {
         self.names_of(&index.fields)
     }
 
-    /// The names of these fields.
+    /// The names of these fields; of a value inside of one as SQL writes it (see [`crate::FieldPath`]).
     pub fn names_of(&self, ids: &[FieldId]) -> Vec<String> {
-        ids.iter().map(|id| self.field(*id).name.clone()).collect()
+        ids.iter().map(|id| self.name_of(*id)).collect()
     }
 }
 

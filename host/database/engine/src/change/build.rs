@@ -71,7 +71,7 @@ impl Engine {
             let row = RowRef::new(bytes).ok_or_else(damaged)?;
             let value = |field: FieldId| row.get(field);
             if let Some(index) = found.indexes.iter().find(|i| i.name == name) {
-                let (key, hints) = entry(index, &value, row_key);
+                let (key, hints) = entry(&found, index, &value, row_key);
                 txn.put(index.tree, key, Some(hints));
             } else if let Some(rollup) = found.rollups.iter().find(|r| r.name == name) {
                 rollup::change(&mut txn, rollup, &value, 1)?;

@@ -6,10 +6,12 @@
 //! moves into the store, once, and is written with its rows from then on. A mark beside the catalogue says so; without
 //! the mark, entries in the store are what a move left that did not come to its end.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashSet;
 
 use super::blocks::Blocks;
-use crate::catalogue::{BuildState, Catalogue, Index, META};
+use crate::catalogue::{BuildState, Catalogue, Collection, Index, META};
 use crate::change::txn::entry;
 use crate::codec::row::RowRef;
 use crate::error::EngineError;
@@ -31,6 +33,7 @@ pub(super) struct Homes {
 pub(super) struct Origin {
     /// The tree of the rows.
     pub(super) rows: TreeId,
+    collection: Arc<Collection>,
     index: Index,
 }
 
@@ -113,6 +116,7 @@ impl Origin {
             let index = collection.indexes.iter().find(|index| index.tree == tree)?;
             Some(Self {
                 rows: collection.tree,
+                collection: collection.clone(),
                 index: index.clone(),
             })
         })
@@ -124,7 +128,8 @@ impl Origin {
             return Ok(None);
         }
         let row = RowRef::new(row).ok_or_else(damaged)?;
-        Ok(Some(entry(&self.index, &|field| row.get(field), key)))
+        let value = |field| row.get(field);
+        Ok(Some(entry(&self.collection, &self.index, &value, key)))
     }
 }
 
