@@ -162,6 +162,8 @@ async fn rows_of_others_are_not_there_however_they_are_asked_for() {
     assert_eq!(collection["rows"], 2);
     let body = json!({"sql": "SELECT * FROM deals WHERE total > 1"});
     let plan = host.json(agent.post("/api/query/explain", &body)).await;
+    assert_eq!(plan["rows"], Value::Null, "{plan}");
+    assert_eq!(plan["cost_us"], Value::Null, "{plan}");
     let plan = plan.to_string();
     assert!(!plan.contains("theirs") && !plan.contains("7000"), "{plan}");
     for path in ["/api/collections/deals/export", "/api/records/backup"] {
@@ -195,6 +197,8 @@ async fn rows_of_others_are_neither_changed_nor_made() {
         "UPDATE deals SET draft = true WHERE id = 3",
         "INSERT INTO deals (owner) VALUES ('agent:rival')",
         "INSERT INTO deals (total) VALUES (5)",
+        // The id of a row that is not theirs.
+        "INSERT INTO deals (id, owner) VALUES (2, 'agent:assistant')",
     ] {
         let request = agent.post("/api/query", &json!({ "sql": sql }));
         agent.is_refused(request, "may be touched").await;
@@ -209,6 +213,43 @@ async fn rows_of_others_are_neither_changed_nor_made() {
         left["rows"],
         json!([[1, 11], [2, 7000], [3, 11], [4, 9000], [5, 0]])
     );
+}
+
+#[tokio::test]
+async fn how_records_are_used_tells_nothing_of_rows_and_fields_of_others() {
+    let host = Host::start(POLITY, |options| {
+        company(options).amend_charter(
+            "records",
+            json!({
+                "rows": {"deals": {"where": [{"owner": "$actor"}], "all_for": ["owner"]}},
+                "restricted": {"customers.credit": ["owner"]},
+            }),
+        )
+    })
+    .await;
+    fill(&host).await;
+    let customer = json!({"id": "c4", "city": "here", "credit": 7});
+    host.json(host.post("/api/collections/customers").json(&customer))
+        .await;
+    for sql in [
+        "SELECT count(*) FROM deals WHERE owner = 'agent:rival'",
+        "SELECT id FROM customers WHERE credit > 5",
+        "SELECT id FROM customers WHERE city = 'here'",
+    ] {
+        host.json(host.post("/api/query").json(&json!({ "sql": sql })))
+            .await;
+    }
+    let token = host.token_for("agent:assistant").await;
+    let agent = Agent { host: &host, token };
+    let told = host.json(agent.get("/api/records/stats")).await;
+    let text = told.to_string();
+    for word in ["deals", "owner", "credit"] {
+        assert!(!text.contains(word), "{word}: {told:#}");
+    }
+    assert_eq!(told["queries"].as_array().unwrap().len(), 1, "{told:#}");
+    assert!(text.contains("city"), "{told:#}");
+    let all = host.read("/api/records/stats").await.to_string();
+    assert!(all.contains("deals") && all.contains("credit"), "{all}");
 }
 
 #[tokio::test]

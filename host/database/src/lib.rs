@@ -20,15 +20,17 @@
 #![deny(missing_docs)]
 
 mod database;
+mod discreet;
 mod evolving;
 mod keeper;
 mod shapes;
 mod watching;
 
 pub use database::{Database, Now, OpenError};
+pub use discreet::{Sight, discreet};
 pub use evolving::{
-    Answered, Evolver, MutationView, Observations, Overseer, Rehearsal, Rehearsed, RevertRefused,
-    Settings, Stalled, StrategyView,
+    Answered, CannotTell, Effect, Estimate, Evolver, MutationView, Observations, Overseer,
+    Rehearsal, Rehearsed, RevertRefused, Settings, Stalled, StrategyView, WhatIf, Work,
 };
 
 pub use polity_engine::{

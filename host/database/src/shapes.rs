@@ -3,8 +3,8 @@
 //! The engine speaks of one statement over several collections; the watch of one question to one collection. A join is
 //! therefore one shape for each side, and none of them is exact: an aggregate kept for one side would not answer it.
 
-use polity_engine::QueryShape;
-use polity_watch::{Fingerprint, Op, Order, Predicate, Shape, escape};
+use polity_engine::{FieldPath, QueryShape};
+use polity_watch::{Fingerprint, Op, Order, Predicate, Shape, escape, join};
 
 /// More columns than this are no choice of columns.
 const MAX_RETURNED: usize = 24;
@@ -16,14 +16,14 @@ pub(crate) fn shapes(query: &QueryShape, text: &str) -> Vec<(Shape, Fingerprint)
     collections.dedup();
     let joined = query.collections.len() > 1;
     let shape = |collection: String| {
-        let of = |(owner, field): &(String, String)| (*owner == collection).then(|| escape(field));
+        let of = |(owner, field): &(String, String)| (*owner == collection).then(|| path(field));
         let mut shape = Shape::select(collection.clone());
         shape.predicates = query
             .predicates
             .iter()
             .filter(|predicate| predicate.collection == collection)
             .map(|predicate| Predicate {
-                path: escape(&predicate.field),
+                path: path(&predicate.field),
                 op: op(&predicate.op),
             })
             .collect();
@@ -47,6 +47,17 @@ pub(crate) fn shapes(query: &QueryShape, text: &str) -> Vec<(Shape, Fingerprint)
     collections.into_iter().map(shape).collect()
 }
 
+/// A column of the engine as a dotted path: a field, or a value inside of one.
+pub(crate) fn path(column: &str) -> String {
+    match FieldPath::parse(column) {
+        None => escape(column),
+        Some(inside) => inside
+            .keys
+            .iter()
+            .fold(escape(&inside.root), |path, key| join(&path, key)),
+    }
+}
+
 fn op(symbol: &str) -> Op {
     match symbol {
         "=" => Op::Equal,
@@ -59,14 +70,14 @@ fn op(symbol: &str) -> Op {
 
 fn aggregate((function, field): &(String, Option<String>)) -> String {
     match field {
-        Some(field) => format!("{function}({})", escape(field)),
+        Some(field) => format!("{function}({})", path(field)),
         None => format!("{function}(*)"),
     }
 }
 
 fn order((field, descending): &(String, bool)) -> Order {
     Order {
-        path: escape(field),
+        path: path(field),
         descending: *descending,
     }
 }
@@ -91,6 +102,17 @@ mod tests {
         assert_eq!(names, ["customers", "orders"]);
         assert!(shapes.iter().all(|(shape, _)| shape.inexact));
         assert_eq!(shapes[0].0.returns, ["name"]);
+    }
+
+    #[test]
+    fn a_value_inside_of_a_field_is_a_path() {
+        assert_eq!(path("total"), "total");
+        assert_eq!(path("a.b"), "a\\.b");
+        assert_eq!(
+            path("data->'cus.tomer'->>'e''mail'"),
+            "data.cus\\.tomer.e'mail"
+        );
+        assert_eq!(path("a->b"), "a->b", "a field may have any name");
     }
 
     #[test]

@@ -11,11 +11,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::row::FieldId;
 use crate::error::EngineError;
+use crate::front::homes;
 use crate::kv::{KvStore, Op, TreeId};
+use crate::path::Path;
 use crate::value::Value;
 
 /// The tree of the catalogue itself.
 pub(crate) const META: TreeId = 0;
+/// What is written; format 1, which had every index in the store, is read too.
+const FORMAT: u32 = 2;
 const HEAD: &[u8] = b"head";
 const COLLECTION: &[u8] = b"collection/";
 /// More names than this are data that became keys; a collection refuses them with that advice.
@@ -46,6 +50,9 @@ pub struct Collection {
     pub indexes: Vec<Index>,
     /// Maintained aggregates.
     pub rollups: Vec<Rollup>,
+    /// Values inside of fields that indexes have columns for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) paths: Vec<Path>,
     /// The JSON Schema it was declared by.
     pub schema: Option<serde_json::Value>,
     #[serde(skip)]
@@ -184,9 +191,9 @@ impl Catalogue {
         };
         let head: Head =
             serde_json::from_slice(&head).map_err(|e| damaged(format!("catalogue head: {e}")))?;
-        if head.format != 1 {
+        if !(1..=FORMAT).contains(&head.format) {
             return Err(EngineError::invalid(format!(
-                "the database has format {} and this version reads 1: use the version that wrote it",
+                "the database has format {} and this version reads 1 to {FORMAT}: use the version that wrote it",
                 head.format
             )));
         }
@@ -199,11 +206,34 @@ impl Catalogue {
             collection.rename();
             collections.insert(collection.name.clone(), Arc::new(collection));
         }
-        Ok(Self {
+        let catalogue = Self {
             version: head.version,
             next_tree: head.next_tree,
             collections,
-        })
+        };
+        if head.format == 1 {
+            catalogue.bring_up(kv)?;
+        }
+        Ok(catalogue)
+    }
+
+    /// Brings a store of format 1 up to this one: there every index was in the store, and here that has to be said.
+    fn bring_up(&self, kv: &dyn KvStore) -> Result<(), EngineError> {
+        let collections = self.collections.values();
+        let indexes = collections.flat_map(|collection| &collection.indexes);
+        let mut ops: Vec<Op> = indexes.map(|index| homes::mark(index.tree)).collect();
+        ops.push(self.head());
+        kv.apply(&ops)?;
+        Ok(kv.sync()?)
+    }
+
+    fn head(&self) -> Op {
+        let head = Head {
+            format: FORMAT,
+            version: self.version,
+            next_tree: self.next_tree,
+        };
+        (META, HEAD.to_vec(), serde_json::to_vec(&head).ok())
     }
 
     /// The writes that make the store's catalogue this one, given the one before.
@@ -226,12 +256,7 @@ impl Catalogue {
         {
             ops.push((META, key(name), None));
         }
-        let head = Head {
-            format: 1,
-            version: self.version,
-            next_tree: self.next_tree,
-        };
-        ops.push((META, HEAD.to_vec(), serde_json::to_vec(&head).ok()));
+        ops.push(self.head());
         ops
     }
 
@@ -283,6 +308,7 @@ impl Catalogue {
             fields: Vec::new(),
             indexes: Vec::new(),
             rollups: Vec::new(),
+            paths: Vec::new(),
             schema: None,
             names: FxHashMap::default(),
         };
@@ -360,14 +386,29 @@ impl Collection {
             })
     }
 
+    /// The fields that one of its indexes or rollups is made of, by its name.
+    pub fn fields_of(&self, part: &str) -> Option<Vec<String>> {
+        let index = self.indexes.iter().find(|index| index.name == part);
+        let rollup = self.rollups.iter().find(|rollup| rollup.name == part);
+        let ids: Vec<FieldId> = match (index, rollup) {
+            (Some(index), _) => index.fields.iter().map(|id| self.root_of(*id)).collect(),
+            (_, Some(rollup)) => {
+                let kept = rollup.aggregates.iter().filter_map(|(_, field)| *field);
+                rollup.group.iter().copied().chain(kept).collect()
+            }
+            _ => return None,
+        };
+        Some(self.names_of(&ids))
+    }
+
     /// The columns of one of its indexes, in order.
     pub fn columns_of(&self, index: &Index) -> Vec<String> {
         self.names_of(&index.fields)
     }
 
-    /// The names of these fields.
+    /// The names of these fields; of a value inside of one as SQL writes it (see [`crate::FieldPath`]).
     pub fn names_of(&self, ids: &[FieldId]) -> Vec<String> {
-        ids.iter().map(|id| self.field(*id).name.clone()).collect()
+        ids.iter().map(|id| self.name_of(*id)).collect()
     }
 }
 

@@ -22,13 +22,14 @@ type Change<'c> = &'c mut dyn FnMut(
 ) -> Result<Option<(WriteKind, Fields)>, EngineError>;
 
 impl Engine {
+    /// Returns how many rows were changed, or nothing when the plan is of a catalogue that is not the one now.
     pub(crate) fn change(
         &self,
         plan: &Plan,
         parameters: &[Value],
         options: &QueryOptions,
         meter: &mut Meter<'_>,
-    ) -> Result<u64, EngineError> {
+    ) -> Result<Option<u64>, EngineError> {
         match &plan.kind {
             PlanKind::Insert {
                 collection,
@@ -46,7 +47,7 @@ impl Engine {
                     documents.push(document);
                 }
                 self.insert_within(&options.rights, collection, &documents, options.durability)?;
-                Ok(rows.len() as u64)
+                Ok(Some(rows.len() as u64))
             }
             PlanKind::Update {
                 scan,
@@ -100,7 +101,7 @@ impl Engine {
                         .map(|fields| (WriteKind::Delete, fields)))
                 },
             ),
-            _ => Ok(0),
+            _ => Ok(Some(0)),
         }
     }
 
@@ -118,8 +119,11 @@ impl Engine {
         options: &QueryOptions,
         meter: &mut Meter<'_>,
         change: Change<'_>,
-    ) -> Result<u64, EngineError> {
+    ) -> Result<Option<u64>, EngineError> {
         let writer = self.write_lock();
+        if self.front.catalogue().version != plan.version {
+            return Ok(None);
+        }
         let mut rows: Vec<Vec<Value>> = Vec::new();
         {
             // The plan puts the whole row of slots out, so that assignments can be evaluated over it.
@@ -165,6 +169,6 @@ impl Engine {
         if let Some(place) = place {
             self.settle(place, options.durability)?;
         }
-        Ok(count)
+        Ok(Some(count))
     }
 }

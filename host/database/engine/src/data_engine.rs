@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use crate::catalogue::{Catalogue, FieldState, Type};
 use crate::change::build::Progress;
-use crate::change::mutation::{Mutation, WhatIf};
+use crate::change::forecast::WhatIf;
+use crate::change::mutation::Mutation;
 use crate::change::txn::Txn;
 use crate::engine::{Engine, QueryOptions, Summary};
 use crate::error::EngineError;

@@ -8,7 +8,7 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
-use crate::catalogue::{Catalogue, Collection, Index};
+use crate::catalogue::{Catalogue, Collection};
 use crate::change::txn::{Txn, key_of};
 use crate::codec::row::{FieldId, RowRef};
 use crate::error::EngineError;
@@ -105,10 +105,13 @@ struct FrontSizes<'f>(&'f Front);
 
 impl Sizes for FrontSizes<'_> {
     fn entries(&self, tree: TreeId) -> f64 {
-        self.0
-            .snapshot(&[tree])
-            .map_or(0.0, |s| s.tree(tree).len() as f64)
+        entries(self.0, tree)
     }
+}
+
+fn entries(front: &Front, tree: TreeId) -> f64 {
+    let snapshot = front.snapshot(&[tree]);
+    snapshot.map_or(0.0, |snapshot| snapshot.tree(tree).len() as f64)
 }
 
 impl Engine {
@@ -119,7 +122,7 @@ impl Engine {
     pub fn open(kv: Arc<dyn KvStore>, options: Options) -> Result<Self, EngineError> {
         let catalogue = Catalogue::load(&*kv)?;
         Ok(Self {
-            front: Front::new(kv, options.memory, catalogue),
+            front: Front::new(kv, options.memory, catalogue)?,
             writer: Mutex::default(),
             plans: RwLock::default(),
             observer: options.observer,
@@ -189,36 +192,49 @@ impl Engine {
         options: &QueryOptions,
         sink: &mut dyn FnMut(&[Value]) -> ControlFlow<()>,
     ) -> Result<Summary, EngineError> {
-        let (plan, literals) = self.plan_for(sql, parameters.len(), options)?;
-        let mut all;
-        let parameters = if literals.is_empty() {
-            parameters
-        } else {
-            all = parameters.to_vec();
-            all.extend(literals);
-            &all
-        };
-        let mut meter = Meter::new(options.limits, &*self.now);
         let (mut columns, mut changed) = (Vec::new(), None);
-        let outcome = match &plan.kind {
-            PlanKind::Select(select) => {
-                columns = select.output.iter().map(|(name, _)| name.clone()).collect();
-                self.front
-                    .snapshot(&plan.trees)
-                    .and_then(|snapshot| exec::run(select, &snapshot, parameters, &mut meter, sink))
-            }
-            PlanKind::Explain(select) => {
-                columns.push("plan".to_owned());
-                for line in select.explain().to_string().lines() {
-                    if sink(&[Value::from(line)]).is_break() {
-                        break;
+        // A plan names trees of the catalogue that it was made for; with any other it is made again.
+        let (plan, meter, outcome) = loop {
+            let (plan, literals) = self.plan_for(sql, parameters.len(), options)?;
+            // What a query takes is told without its planning, which most queries are spared.
+            let mut meter = Meter::new(options.limits, &*self.now);
+            let mut all;
+            let parameters = if literals.is_empty() {
+                parameters
+            } else {
+                all = parameters.to_vec();
+                all.extend(literals);
+                &all
+            };
+            let outcome = match &plan.kind {
+                PlanKind::Select(select) => match self.front.snapshot(&plan.trees) {
+                    Ok(snapshot) if snapshot.version != plan.version => continue,
+                    Ok(snapshot) => {
+                        columns = select.output.iter().map(|(name, _)| name.clone()).collect();
+                        exec::run(select, &snapshot, parameters, &mut meter, sink)
                     }
+                    Err(error) => Err(error),
+                },
+                PlanKind::Explain(select) => {
+                    columns.push("plan".to_owned());
+                    let told = select.explain_within(&options.rights);
+                    for line in told.to_string().lines() {
+                        if sink(&[Value::from(line)]).is_break() {
+                            break;
+                        }
+                    }
+                    Ok(())
                 }
-                Ok(())
-            }
-            _ => self
-                .change(&plan, parameters, options, &mut meter)
-                .map(|count| changed = Some(count)),
+                _ => match self.change(&plan, parameters, options, &mut meter) {
+                    Ok(None) => continue,
+                    Ok(count) => {
+                        changed = count;
+                        Ok(())
+                    }
+                    Err(error) => Err(error),
+                },
+            };
+            break (plan, meter, outcome);
         };
         let micros = meter.micros();
         let returned = changed.unwrap_or(meter.returned);
@@ -245,11 +261,11 @@ impl Engine {
     /// # Errors
     /// The query is refused.
     pub fn explain(&self, sql: &str, options: &QueryOptions) -> Result<PlanNode, EngineError> {
-        match &self.make_plan(sql, options, &[])?.kind {
+        match &self.make_plan(sql, options)?.kind {
             PlanKind::Select(plan)
             | PlanKind::Explain(plan)
             | PlanKind::Update { scan: plan, .. }
-            | PlanKind::Delete { scan: plan, .. } => Ok(plan.explain()),
+            | PlanKind::Delete { scan: plan, .. } => Ok(plan.explain_within(&options.rights)),
             PlanKind::Insert { .. } => Err(EngineError::unsupported("EXPLAIN of an INSERT", None)),
         }
     }
@@ -262,7 +278,7 @@ impl Engine {
         options: &QueryOptions,
     ) -> Result<(Arc<Plan>, Vec<Value>), EngineError> {
         if !options.masked.is_empty() || !options.unmasked.is_empty() {
-            return Ok((Arc::new(self.make_plan(sql, options, &[])?), Vec::new()));
+            return Ok((Arc::new(self.make_plan(sql, options)?), Vec::new()));
         }
         let version = self.front.catalogue().version;
         let cached = |text: &str| {
@@ -285,11 +301,11 @@ impl Engine {
                 return Ok((plan, template.literals));
             }
             // What is refused is planned again as it was written, for the right places in the message.
-            if let Ok(plan) = self.make_plan(&template.text, options, &[]) {
+            if let Ok(plan) = self.make_plan(&template.text, options) {
                 return Ok((keep(template.text, plan), template.literals));
             }
         }
-        let plan = self.make_plan(sql, options, &[])?;
+        let plan = self.make_plan(sql, options)?;
         Ok((keep(sql.to_owned(), plan), Vec::new()))
     }
 
@@ -306,18 +322,13 @@ impl Engine {
         plan
     }
 
-    pub(crate) fn make_plan(
-        &self,
-        sql: &str,
-        options: &QueryOptions,
-        hypothetical: &[(String, Index)],
-    ) -> Result<Plan, EngineError> {
+    pub(crate) fn make_plan(&self, sql: &str, options: &QueryOptions) -> Result<Plan, EngineError> {
         let statement = parse::parse(sql)?;
         let visibility = Visibility {
             masked: &options.masked,
             unmasked: &options.unmasked,
-            hypothetical,
             rights: Some(&options.rights),
+            ..Visibility::default()
         };
         let mut plan = plan::plan(
             statement,
@@ -328,6 +339,11 @@ impl Engine {
         plan.fingerprint_text = normal::fingerprint_text(sql);
         plan.fingerprint = normal::fingerprint(&plan.fingerprint_text);
         Ok(plan)
+    }
+
+    /// How many entries a tree has.
+    pub(crate) fn entries(&self, tree: TreeId) -> f64 {
+        entries(&self.front, tree)
     }
 
     pub(crate) fn write_lock(&self) -> MutexGuard<'_, Writer> {
@@ -376,6 +392,13 @@ impl Engine {
             }
             let id = txn.insert(collection, document, &mut |txn, tree| {
                 writer.next_id(txn, tree)
+            });
+            let id = id.map_err(|error| match error {
+                // To one who may not touch the row that has the id, it is not there; the id is not theirs all the same.
+                EngineError::Exists { .. } if !may_know(rights, &mut txn, collection, document) => {
+                    EngineError::beyond_rights(collection)
+                }
+                error => error,
             })?;
             writer.taken(txn.catalogue.collection(collection)?.tree, &id);
             if txn.len() > MAX_CHANGES {
@@ -466,6 +489,28 @@ impl Writer {
             *next = (*next).max(id.saturating_add(1));
         }
     }
+}
+
+/// Whether the row with a document's id may be touched.
+fn may_know(rights: &RowRights, txn: &mut Txn<'_>, collection: &str, document: &Document) -> bool {
+    if rights.is_open(collection) {
+        return true;
+    }
+    let mut look = || -> Result<bool, EngineError> {
+        let found = txn.catalogue.collection(collection)?.clone();
+        let id = |(name, value): &(Arc<str>, Value)| {
+            (found.find(name).map(|field| field.id) == Some(Collection::ID)).then(|| key_of(value))
+        };
+        let Some(key) = document.fields.iter().find_map(id) else {
+            return Ok(false);
+        };
+        let Some(bytes) = txn.get(found.tree, &key)? else {
+            return Ok(false);
+        };
+        let row = RowRef::new(&bytes).ok_or_else(damaged)?;
+        Ok(rights.allows(&found, &|field| row.get(field)))
+    };
+    look().unwrap_or(false)
 }
 
 /// A row under its names.

@@ -31,6 +31,7 @@ mod exec;
 mod front;
 mod kv;
 mod observe;
+mod path;
 mod plan;
 mod rights;
 mod sql;
@@ -42,7 +43,8 @@ pub use catalogue::{
     AggregateKind, BuildState, Catalogue, Collection, Field, FieldState, Index, Rollup, Type,
 };
 pub use change::build::Progress;
-pub use change::mutation::{Aggregate, Mutation, WhatIf};
+pub use change::forecast::{Change, Forecast, Forecaster, WhatIf};
+pub use change::mutation::{Aggregate, Mutation};
 pub use data_engine::DataEngine;
 pub use engine::{Answer, Engine, Options, QueryOptions, Summary};
 pub use error::{DocumentError, EngineError, Place};
@@ -52,6 +54,7 @@ pub use kv::{Fault, FaultyKv, KvError, KvStore, MemoryKv, Op, Pair, SledKv, Tree
 pub use observe::{
     NoObserver, Observer, Predicate, QueryObservation, QueryShape, WriteKind, WriteObservation,
 };
+pub use path::FieldPath;
 pub use plan::PlanNode;
 pub use rights::{Allowed, RowRights};
 pub use statement::{Statement, StatementKind};

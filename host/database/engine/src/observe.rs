@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 
+use crate::path::FieldPath;
 use crate::plan::{Access, SelectPlan};
 use crate::sql::bind::Table;
 use crate::sql::expr::{Compare, Expr};
@@ -52,7 +53,8 @@ pub struct QueryObservation<'a> {
 pub struct QueryShape {
     /// The collections.
     pub collections: Vec<String>,
-    /// Collection, field and comparison (`=`, `<`, `like`…) of each simple condition.
+    /// Collection, field and comparison (`=`, `<`, `like`…) of each simple condition. A value inside a field is named as
+    /// [`FieldPath`] shows it, here and in all lists but `fields`.
     pub predicates: Vec<Predicate>,
     /// Collection and field of GROUP BY.
     pub group_by: Vec<(String, String)>,
@@ -110,14 +112,20 @@ impl QueryShape {
         let name = |slot: usize| -> (String, String) {
             let s = &plan.slots[slot];
             let collection = &plan.tables[s.table].collection;
-            (
-                collection.name.clone(),
-                collection.field(s.field).name.clone(),
-            )
+            (collection.name.clone(), collection.name_of(s.field))
+        };
+        let root = |slot: usize| -> (String, String) {
+            let s = &plan.slots[slot];
+            let collection = &plan.tables[s.table].collection;
+            let root = collection.root_of(s.field);
+            (collection.name.clone(), collection.name_of(root))
         };
         let field = |e: &Expr| match e {
             Expr::Slot(slot) => Some(name(*slot)),
-            _ => None,
+            e => inside(e).map(|(slot, keys)| {
+                let (collection, root) = name(slot);
+                (collection, FieldPath { root, keys }.to_string())
+            }),
         };
         let mut predicate = |e: &Expr| {
             let (target, op) = match e {
@@ -164,7 +172,7 @@ impl QueryShape {
             .iter()
             .map(|t: &Table| t.collection.name.clone())
             .collect();
-        shape.fields = (0..plan.slots.len()).map(name).collect();
+        shape.fields = (0..plan.slots.len()).map(root).collect();
         let group = plan.group.as_deref().unwrap_or(&[]);
         shape.group_by = group.iter().filter_map(field).collect();
         shape.aggregates = plan
@@ -201,4 +209,26 @@ impl QueryShape {
             .collect();
         shape
     }
+}
+
+/// The slot and the keys of `field->'a'->>'b'`.
+fn inside(expr: &Expr) -> Option<(usize, Vec<String>)> {
+    let Expr::Member(inner, last, true) = expr else {
+        return None;
+    };
+    let key = |expr: &Expr| match expr {
+        Expr::Const(Value::Text(key)) => Some(key.to_string()),
+        _ => None,
+    };
+    let mut keys = vec![key(last)?];
+    let mut inner = inner;
+    while let Expr::Member(outer, middle, false) = &**inner {
+        keys.push(key(middle)?);
+        inner = outer;
+    }
+    let Expr::Slot(slot) = **inner else {
+        return None;
+    };
+    keys.reverse();
+    Some((slot, keys))
 }

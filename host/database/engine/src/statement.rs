@@ -47,7 +47,7 @@ impl Engine {
     /// # Errors
     /// It is refused.
     pub fn uses(&self, sql: &str, options: &QueryOptions) -> Result<Vec<String>, EngineError> {
-        Ok(self.make_plan(sql, options, &[])?.shape.uses)
+        Ok(self.make_plan(sql, options)?.shape.uses)
     }
 
     /// What a statement is about. It runs later with as many parameters.

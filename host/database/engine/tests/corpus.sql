@@ -74,3 +74,22 @@ SELECT i.u, count(p.id) FROM item i LEFT JOIN part p ON p.item = i.id GROUP BY i
 SELECT count(*) FROM part p JOIN item i ON i.id = p.item WHERE i.id = 5
 SELECT id, p.item FROM part p WHERE p.item > 200 ORDER BY p.weight, p.id
 SELECT p.id, i.t FROM part p LEFT JOIN item i ON i.id = p.item AND i.t = p.name ORDER BY p.id
+SELECT id, data->'customer'->>'email' FROM note ORDER BY id
+SELECT id FROM note WHERE data->'customer'->>'email' = 'alpha' ORDER BY id
+SELECT id FROM note WHERE data->'customer'->>'email' = 'true'
+SELECT id FROM note WHERE data->'customer'->>'email' >= '2' AND data->'customer'->>'email' < '5'
+SELECT id FROM note WHERE data->'customer'->>'email' < 'b' AND data->>'kind' = 'a'
+SELECT id FROM note WHERE data->'customer'->>'email' IS NULL ORDER BY id
+SELECT id FROM note WHERE data->'customer'->>'email' IS NOT NULL AND data->'customer'->>'tier' <> 't1'
+SELECT id FROM note WHERE data->'customer'->>'email' IN ('alpha', '7', 'true')
+SELECT id FROM note WHERE data->'customer'->>'email' LIKE 'a%'
+SELECT data->'customer'->>'email' FROM note ORDER BY data->'customer'->>'email', id LIMIT 20
+SELECT data->'customer'->>'email' FROM note ORDER BY data->'customer'->>'email' DESC, id DESC LIMIT 20 OFFSET 30
+SELECT id FROM note WHERE data->>'kind' = 'b' AND data->'customer'->>'tier' = 't1' AND item > 100
+SELECT id, item FROM note WHERE data->>'kind' = 'it''s' AND data->'customer'->>'tier' >= 't1' ORDER BY item, id
+SELECT data->>'kind', count(*), min(item) FROM note WHERE data->'customer'->>'tier' IS NOT NULL GROUP BY data->>'kind'
+SELECT data->'customer'->>'tier', count(data->'customer'->>'email') FROM note GROUP BY data->'customer'->>'tier'
+SELECT i.id, n.id FROM note n JOIN item i ON i.id = n.item WHERE n.data->>'kind' = 'a' AND n.data->'customer'->>'tier' = 't2'
+SELECT i.id, n.data->>'kind' FROM item i LEFT JOIN note n ON n.item = i.id AND n.data->'customer'->>'email' > 'a' ORDER BY i.id, n.id
+SELECT id FROM note WHERE data->'kind'->>'email' = 'a'
+SELECT count(*) FROM note WHERE data->>'missing' IS NULL

@@ -121,7 +121,11 @@ fn what_if_agrees_with_the_index_when_it_exists() {
         "{guess:?}"
     );
     e.apply(&index("t", "a", &["a"])).unwrap();
-    let real = e.explain(sql, &QueryOptions::default()).unwrap().cost;
+    let real = e
+        .explain(sql, &QueryOptions::default())
+        .unwrap()
+        .cost
+        .unwrap();
     assert!(
         (guess.cost_then / real - 1.0).abs() < 0.5,
         "{guess:?} {real}"

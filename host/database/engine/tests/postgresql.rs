@@ -182,7 +182,7 @@ const TEXTS: &[&str] = &[
 /// The rows, as JSON documents and as an INSERT.
 fn data(dice: &mut Dice) -> (Vec<(&'static str, Vec<Document>)>, String) {
     let mut setup = String::from(
-        "CREATE TABLE item (id bigint PRIMARY KEY, a bigint, b bigint, n numeric, t text, u text, f boolean, d text, p bigint);\nCREATE TABLE part (id bigint PRIMARY KEY, item bigint, name text, weight numeric);\n",
+        "CREATE TABLE item (id bigint PRIMARY KEY, a bigint, b bigint, n numeric, t text, u text, f boolean, d text, p bigint);\nCREATE TABLE part (id bigint PRIMARY KEY, item bigint, name text, weight numeric);\nCREATE TABLE note (id bigint PRIMARY KEY, item bigint, data jsonb);\n",
     );
     let mut items = Vec::new();
     for id in 1..=300u64 {
@@ -235,7 +235,7 @@ fn data(dice: &mut Dice) -> (Vec<(&'static str, Vec<Document>)>, String) {
             .unwrap(),
         );
     }
-    let tables = vec![("item", items), ("part", parts)];
+    let tables = vec![("item", items), ("part", parts), ("note", notes(dice))];
     for (table, documents) in &tables {
         for document in documents {
             let values: Vec<String> = document
@@ -244,7 +244,7 @@ fn data(dice: &mut Dice) -> (Vec<(&'static str, Vec<Document>)>, String) {
                 .map(|(_, v)| match v {
                     Value::Null => "NULL".to_owned(),
                     Value::Bool(b) => b.to_string(),
-                    Value::Text(t) => format!("'{}'", t.replace('\'', "''")),
+                    Value::Text(t) | Value::Json(t) => format!("'{}'", t.replace('\'', "''")),
                     v => v.to_string(),
                 })
                 .collect();
@@ -252,6 +252,33 @@ fn data(dice: &mut Dice) -> (Vec<(&'static str, Vec<Document>)>, String) {
         }
     }
     (tables, setup)
+}
+
+/// Documents inside of a field, with every kind of value at the end of a path, and with nothing there.
+fn notes(dice: &mut Dice) -> Vec<Document> {
+    (1..=150u64)
+        .map(|id| {
+            let email = match dice.roll(8) {
+                0 => "null".to_owned(),
+                1 => dice.roll(40).to_string(),
+                2 => format!("{}.50", dice.roll(9)),
+                3 => "true".to_owned(),
+                _ => format!("\"{}\"", dice.pick(TEXTS)),
+            };
+            let customer = match dice.roll(9) {
+                0 => "null".to_owned(),
+                1 => "\"nobody\"".to_owned(),
+                2 => "{}".to_owned(),
+                _ => format!(r#"{{"email": {email}, "tier": "t{}"}}"#, dice.roll(3)),
+            };
+            let kind = dice.pick(&["a", "b", "it's"]);
+            let item = dice.roll(300) + 1;
+            let text = format!(
+                r#"{{"id":{id},"item":{item},"data":{{"kind":"{kind}","customer":{customer}}}}}"#
+            );
+            Document::parse(text.as_bytes()).unwrap()
+        })
+        .collect()
 }
 
 fn condition(dice: &mut Dice, depth: u32) -> String {
@@ -445,6 +472,18 @@ fn every_query_of_the_corpus_gives_the_rows_of_postgresql() {
             fields: vec!["item".to_owned()],
         })
         .unwrap();
+    for fields in [
+        &["data->'customer'->>'email'"][..],
+        &["data->>'kind'", "data->'customer'->>'tier'", "item"],
+    ] {
+        plain
+            .apply(&Mutation::CreateIndex {
+                collection: "note".to_owned(),
+                name: fields.join(" "),
+                fields: fields.iter().map(|f| (*f).to_owned()).collect(),
+            })
+            .unwrap();
+    }
     let different = differences(&plain, &queries, &wanted);
     assert!(
         different.is_empty(),

@@ -250,3 +250,42 @@ fn a_plan_tells_no_value_of_a_row() {
         assert_eq!(show(told.unwrap().rows).join("\n"), plan.trim_end());
     }
 }
+
+#[test]
+fn a_plan_tells_no_size_of_what_may_not_be_read() {
+    let (all, _) = both();
+    let sql = "SELECT d.id FROM customers c JOIN deals d ON d.customer = c.id WHERE d.total > 7";
+    let told = |options: &QueryOptions| {
+        let plan = all.explain(sql, options).unwrap();
+        let rows = all.query_with(&format!("EXPLAIN {sql}"), &[], options);
+        (plan.to_string(), show(rows.unwrap().rows).join("\n"))
+    };
+    let (plan, rows) = told(&QueryOptions::default());
+    assert!(plan.contains(" rows, ") && rows.contains(" µs)"), "{plan}");
+    let (plan, rows) = told(&options());
+    assert_eq!(plan, rows);
+    assert!(!plan.contains("rows, ") && !plan.contains("µs"), "{plan}");
+    // Where every row of a query may be read, nothing is kept back.
+    let open = all.explain("SELECT id FROM customers", &options()).unwrap();
+    assert_eq!(open.rows, Some(9));
+}
+
+#[test]
+fn an_id_that_another_row_has_does_not_tell_of_that_row() {
+    let (all, _) = both();
+    let insert = |text: &str| {
+        let documents = [doc(text)];
+        let outcome = all.insert_within(&rights(), "deals", &documents, Durability::Durable);
+        outcome.unwrap_err()
+    };
+    // Row 4 is Ada's; row 3 is Mallory's, and row 403 nobody's.
+    let mine = insert(r#"{"id":4,"owner":"ada"}"#);
+    assert!(matches!(mine, EngineError::Exists { .. }), "{mine}");
+    let theirs = insert(r#"{"id":3,"owner":"ada"}"#);
+    let nobodys = insert(r#"{"id":403,"owner":"mallory"}"#);
+    assert_eq!(theirs.to_string(), nobodys.to_string());
+    assert!(!theirs.to_string().contains('3'), "{theirs}");
+    let sql = "INSERT INTO deals (id, owner) VALUES (7, 'ada')";
+    let error = all.query_with(sql, &[], &options()).unwrap_err();
+    assert!(matches!(error, EngineError::Beyond { .. }), "{error}");
+}

@@ -277,7 +277,12 @@ impl Inner {
         let at_ms = site.now_ms();
         let seen = self.with(|machine| {
             machine.evolution.set_policy(policy);
-            Ok(observations(&stats, &machine.evolution, at_ms))
+            Ok(observations(
+                &site.engine,
+                &stats,
+                &machine.evolution,
+                at_ms,
+            ))
         })?;
         let seen = seen.map_err(|error| self.stalled(error))?;
         let catalogue = site.engine.catalogue();

@@ -220,7 +220,7 @@ fn present(engine: &Engine) -> Vec<(Mutation, State)> {
                 collection: collection.name.clone(),
                 fields: columns
                     .iter()
-                    .map(|name| polity_watch::escape(name))
+                    .map(|column| crate::shapes::path(column))
                     .collect(),
             };
             if what.name() == index.name {

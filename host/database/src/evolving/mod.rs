@@ -19,12 +19,14 @@ mod surgeon;
 mod translate;
 mod trials;
 mod verify;
+mod what_if;
 mod worker;
 
 pub use evolver::{Evolver, RevertRefused, Stalled};
 pub use overseer::{Answered, Observations, Overseer, Settings};
 pub use reading::{MutationView, StrategyView};
 pub use rehearsal::{Rehearsal, Rehearsed};
+pub use what_if::{CannotTell, Effect, Estimate, WhatIf, Work};
 
 pub(crate) use links::Links;
 pub(crate) use listener::Listener;

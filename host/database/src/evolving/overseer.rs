@@ -1,10 +1,13 @@
 //! The port: what a database asks of the house around it before and while it changes its schema.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use polity_evolve::{Batch, Life, Policy, Proposal, Saved, Verdict};
 use serde_json::Value;
 use uuid::Uuid;
+
+use super::what_if::WhatIf;
 
 /// The house around a database. Called from the evolver's own thread, which may wait; never while a query waits for it.
 pub trait Overseer: Send + Sync + 'static {
@@ -59,7 +62,7 @@ pub struct Settings {
 }
 
 /// What strategies get to see.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Observations {
     /// When.
     pub at_ms: u64,
@@ -67,6 +70,8 @@ pub struct Observations {
     pub window_ms: u64,
     /// Aggregates, the schema and its history; no row and no value.
     pub seen: Value,
+    /// What changes would do to the queries in it.
+    pub what_if: Arc<WhatIf>,
 }
 
 /// A person's answer.

@@ -55,7 +55,7 @@ impl Evolver {
         let stats = stats(&site.engine, &site.watching);
         let mut evolution = self.inner.read(|evolution, _| evolution.clone())?;
         evolution.set_policy(policy);
-        let seen = observations(&stats, &evolution, at_ms).map_err(Stalled)?;
+        let seen = observations(&site.engine, &stats, &evolution, at_ms).map_err(Stalled)?;
         let catalogue = site.engine.catalogue();
         let quotes = Quotes::new(&stats, &catalogue, at_ms);
         let (mut proposals, mut failed) = (Vec::new(), Vec::new());

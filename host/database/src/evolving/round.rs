@@ -1,12 +1,14 @@
 //! A round: what is watched goes to every strategy, and what they propose to the gate.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use polity_evolve::{Mutation, Proposal, Quote};
 use polity_watch::Stats;
 
 use super::overseer::Observations;
 use super::translate::{self, Cannot};
+use super::what_if::WhatIf;
 use crate::watching::Watching;
 
 /// Microseconds to take one row into an index or a rollup, on the disk.
@@ -27,12 +29,15 @@ pub(crate) fn stats(engine: &polity_engine::Engine, watching: &Watching) -> Stat
 
 /// What strategies see at a time.
 pub(super) fn observations(
+    engine: &Arc<polity_engine::Engine>,
     stats: &Stats,
     evolution: &polity_evolve::Evolution,
     at_ms: u64,
 ) -> Result<Observations, String> {
+    let what_if = Arc::new(WhatIf::new(engine, stats));
     let stats = serde_json::to_value(stats).map_err(|error| error.to_string())?;
     Ok(Observations {
+        what_if,
         at_ms,
         window_ms: WINDOW_MS,
         seen: polity_evolve::seen(stats, evolution),

@@ -1,6 +1,6 @@
 //! From a mutation as strategies and people speak of it to what the engine does.
 
-use polity_engine::{Aggregate, AggregateKind, Catalogue, FieldState, Mutation as Act};
+use polity_engine::{Aggregate, AggregateKind, Catalogue, FieldPath, FieldState, Mutation as Act};
 use polity_evolve::{Field, Index, Mutation, Rollup};
 use polity_watch::segments;
 
@@ -10,6 +10,19 @@ pub(super) fn field(path: &str) -> Option<String> {
     let key = keys.pop()?;
     let is_inside = !keys.is_empty() || key == "*" || key.contains("[]");
     (!is_inside).then_some(key)
+}
+
+/// The column of an index at a path: a field, or a value inside of one; none for elements of arrays and keys of maps.
+pub(super) fn column(path: &str) -> Option<String> {
+    let mut keys = segments(path);
+    if path.is_empty() || keys.iter().any(|key| key == "*" || key.contains("[]")) {
+        return None;
+    }
+    let root = keys.remove(0);
+    if keys.is_empty() {
+        return Some(root);
+    }
+    Some(FieldPath { root, keys }.to_string())
 }
 
 /// Why a mutation is not made.
@@ -43,7 +56,14 @@ pub(super) fn can(catalogue: &Catalogue, mutation: &Mutation) -> Result<(), Cann
     };
     match mutation {
         Mutation::CreateIndex(index) | Mutation::DropIndex(index) => {
-            index.fields.iter().try_for_each(known)
+            index.fields.iter().try_for_each(|path| {
+                if column(path).is_none() {
+                    return known(path);
+                }
+                // What lies inside of a field is there or not from row to row.
+                let root = segments(path).into_iter().next().unwrap_or_default();
+                known(&polity_watch::escape(&root))
+            })
         }
         Mutation::CreateRollup(rollup) | Mutation::DropRollup(rollup) => {
             rollup.group_by.iter().try_for_each(known)?;
@@ -83,7 +103,7 @@ pub(super) fn create_index(index: &Index) -> Result<Act, String> {
     Ok(Act::CreateIndex {
         collection: index.collection.clone(),
         name: index.name(),
-        fields: names(&index.fields)?,
+        fields: columns(&index.fields)?,
     })
 }
 
@@ -125,6 +145,12 @@ pub(super) fn set_state(of: &Field, state: FieldState) -> Result<Act, String> {
 /// The field's own name.
 pub(super) fn name(path: &str) -> Result<String, String> {
     field(path).ok_or_else(|| format!("{path} lies inside a field"))
+}
+
+fn columns(paths: &[String]) -> Result<Vec<String>, String> {
+    let column =
+        |path: &String| column(path).ok_or_else(|| format!("{path} is no single value of a row"));
+    paths.iter().map(column).collect()
 }
 
 fn names(paths: &[String]) -> Result<Vec<String>, String> {
@@ -169,6 +195,20 @@ mod tests {
         assert_eq!(field("a\\.b"), Some("a.b".to_owned()));
         for inside in ["a.b", "lines[].sku", "*", "labels.*", ""] {
             assert_eq!(field(inside), None, "{inside}");
+        }
+    }
+
+    #[test]
+    fn a_column_of_an_index_lies_inside_a_field_too() {
+        let sql = |path: &str| column(path).unwrap();
+        assert_eq!(sql("total"), "total");
+        assert_eq!(sql("a\\.b"), "a.b");
+        assert_eq!(sql("data.customer.e'mail"), "data->'customer'->>'e''mail'");
+        for path in ["total", "a\\.b", "data.customer.e'mail"] {
+            assert_eq!(crate::shapes::path(&sql(path)), path);
+        }
+        for none in ["lines[].sku", "*", "labels.*", ""] {
+            assert_eq!(column(none), None, "{none}");
         }
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use polity_constitution::Permission;
 use polity_database::{
-    Collection, Database, EngineError, Limits, PlanNode, QueryOptions, RowRights, Statement,
-    StatementKind, Stats, Value as Datum,
+    Collection, Database, EngineError, Limits, PlanNode, QueryOptions, RowRights, Sight, Statement,
+    StatementKind, Stats, Value as Datum, discreet,
 };
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -178,13 +178,23 @@ impl Kernel {
         Ok(counted.await??)
     }
 
-    /// How the records are used.
+    /// How the records are used, as far as an actor may touch them.
     ///
     /// # Errors
     /// The database does not open.
-    pub async fn record_stats(&self) -> Result<Stats, RecordError> {
+    pub async fn record_stats(&self, actor: &Actor) -> Result<Stats, RecordError> {
         let _visit = self.enter()?;
-        self.at_work(|database| database.stats()).await
+        let read = self.at_work(|database| (database.stats(), database.engine().catalogue()));
+        let (stats, catalogue) = read.await?;
+        let rights = self.row_rights(actor);
+        let sight = Sight {
+            whole: &|name| rights.is_open(name) && self.may_touch(actor, [name], []).is_ok(),
+            field: &|collection, name| {
+                let field = format!("{collection}.{name}");
+                self.may_touch(actor, [], [field.as_str()]).is_ok()
+            },
+        };
+        Ok(discreet(stats, &catalogue, &sight))
     }
 
     pub(super) async fn database(&self) -> Result<Arc<Database>, RecordError> {

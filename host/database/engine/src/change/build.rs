@@ -16,7 +16,7 @@ use crate::codec::row::{FieldId, RowRef};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::exec::damaged;
-use crate::front::Durability;
+use crate::front::{Durability, homes};
 use crate::kv::TreeId;
 
 /// Entries that a size is estimated from.
@@ -71,7 +71,7 @@ impl Engine {
             let row = RowRef::new(bytes).ok_or_else(damaged)?;
             let value = |field: FieldId| row.get(field);
             if let Some(index) = found.indexes.iter().find(|i| i.name == name) {
-                let (key, hints) = entry(index, &value, row_key);
+                let (key, hints) = entry(&found, index, &value, row_key);
                 txn.put(index.tree, key, Some(hints));
             } else if let Some(rollup) = found.rollups.iter().find(|r| r.name == name) {
                 rollup::change(&mut txn, rollup, &value, 1)?;
@@ -198,6 +198,10 @@ impl Engine {
                 })?;
             let more = keys.len() >= 1000;
             keys.into_iter().for_each(|key| txn.put(tree, key, None));
+            if !more {
+                let (meta, mark, gone) = homes::unmark(tree);
+                txn.put(meta, mark, gone);
+            }
             txn.commit()?;
             drop(writer);
             if !more {

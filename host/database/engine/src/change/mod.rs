@@ -2,6 +2,7 @@
 
 pub(crate) mod build;
 mod collection;
+pub(crate) mod forecast;
 pub(crate) mod mutation;
 pub(crate) mod rollup;
 pub(crate) mod txn;

@@ -4,10 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::txn::Txn;
 use crate::catalogue::{AggregateKind, BuildState, FieldState, Index, MAX_INDEXES, Rollup, Type};
-use crate::engine::{Engine, QueryOptions};
+use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::front::Durability;
-use crate::plan::PlanNode;
 
 /// Rows of one step when a build runs to its end in one call.
 const STEP: usize = 500;
@@ -22,7 +21,7 @@ pub enum Mutation {
         collection: String,
         /// Its name.
         name: String,
-        /// Its columns, in order.
+        /// Its columns, in order: fields, and values inside of fields as [`crate::FieldPath`] shows them.
         fields: Vec<String>,
     },
     /// Give an order up.
@@ -99,26 +98,6 @@ pub struct Aggregate {
     pub field: String,
 }
 
-/// What an index that does not exist would do.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct WhatIf {
-    /// Microseconds of the query as it is.
-    pub cost_now: f64,
-    /// Microseconds with the indexes.
-    pub cost_then: f64,
-    /// Which of them would be used.
-    pub uses: Vec<String>,
-    /// Bytes of all of them.
-    pub bytes: u64,
-    /// Microseconds to build all of them.
-    pub build: f64,
-    /// The plan with them.
-    pub plan: PlanNode,
-}
-
-/// Microseconds to take one row into an index, measured on the memory store; sled adds as much again.
-const BUILD_ROW: f64 = 2.0;
-
 impl Engine {
     /// Applies a change and returns the one that takes it back. An index or rollup is built to its end and published;
     /// to throttle it use [`Engine::begin`], [`Engine::build_step`] and [`Engine::publish`].
@@ -157,105 +136,10 @@ impl Engine {
         }
         Ok(inverse)
     }
-
-    /// What a query would cost if some indexes existed: the planner's own answer, no row is touched but a sample.
-    ///
-    /// # Errors
-    /// The query is refused, or a name is unknown.
-    pub fn what_if(
-        &self,
-        sql: &str,
-        indexes: &[(String, Vec<String>)],
-    ) -> Result<WhatIf, EngineError> {
-        let catalogue = self.catalogue();
-        let mut hypothetical = Vec::new();
-        let (mut bytes, mut build) = (0, 0.0);
-        for (n, (name, fields)) in indexes.iter().enumerate() {
-            let collection = catalogue.collection(name)?;
-            let fields = fields
-                .iter()
-                .map(|f| collection.require(f))
-                .collect::<Result<Vec<_>, _>>()?;
-            let rows = self
-                .front
-                .snapshot(&[collection.tree])?
-                .tree(collection.tree);
-            let mut index = Index {
-                name: format!("hypothetical_{n}"),
-                tree: u32::MAX,
-                fields,
-                state: BuildState::Active,
-                distinct: Vec::new(),
-            };
-            let (mut keys, mut size) = (Vec::new(), 0);
-            rows.sample(2000, &mut |row_key, value| {
-                if let Some(row) = crate::codec::row::RowRef::new(value) {
-                    let (key, hints) = super::txn::entry(&index, &|f| row.get(f), row_key);
-                    size += key.len() + hints.len();
-                    keys.push((key, row_key.len()));
-                }
-            })?;
-            index.distinct = estimate_distinct(&keys, index.fields.len(), rows.len());
-            bytes += (size as f64 / keys.len().max(1) as f64 * rows.len() as f64) as u64;
-            build += rows.len() as f64 * BUILD_ROW;
-            hypothetical.push((name.clone(), index));
-        }
-        let options = QueryOptions::default();
-        let cost = |node: &PlanNode| node.cost;
-        let now = self.explain(sql, &options)?;
-        let then = match &self.make_plan(sql, &options, &hypothetical)?.kind {
-            crate::plan::PlanKind::Select(plan) | crate::plan::PlanKind::Explain(plan) => {
-                plan.explain()
-            }
-            crate::plan::PlanKind::Update { scan, .. }
-            | crate::plan::PlanKind::Delete { scan, .. } => scan.explain(),
-            crate::plan::PlanKind::Insert { .. } => now.clone(),
-        };
-        let mut uses = Vec::new();
-        collect_uses(&then, &mut uses);
-        Ok(WhatIf {
-            cost_now: cost(&now),
-            cost_then: cost(&then),
-            uses: uses
-                .into_iter()
-                .filter(|u| u.starts_with("hypothetical_"))
-                .collect(),
-            bytes,
-            build,
-            plan: then,
-        })
-    }
 }
 
-fn collect_uses(node: &PlanNode, out: &mut Vec<String>) {
-    out.extend(node.uses.clone());
-    node.inputs.iter().for_each(|n| collect_uses(n, out));
-}
-
-/// Distinct values from a sample by Duj1 (Haas et al., VLDB 1995), the estimator PostgreSQL's ANALYZE uses.
-fn estimate_distinct(keys: &[(Vec<u8>, usize)], columns: usize, rows: usize) -> Vec<u64> {
-    use rustc_hash::FxHashMap;
-    (1..=columns)
-        .map(|n| {
-            let mut seen: FxHashMap<&[u8], u32> = FxHashMap::default();
-            for (key, row_len) in keys {
-                let whole = &key[..key.len() - row_len];
-                let mut rest = whole;
-                for _ in 0..n {
-                    crate::codec::key::skip(&mut rest);
-                }
-                *seen.entry(&whole[..whole.len() - rest.len()]).or_default() += 1;
-            }
-            let (sample, distinct) = (keys.len() as f64, seen.len() as f64);
-            let once = seen.values().filter(|c| **c == 1).count() as f64;
-            let rows = rows.max(1) as f64;
-            let estimate = sample * distinct / (sample - once + once * sample / rows).max(1e-9);
-            estimate.clamp(distinct, rows) as u64
-        })
-        .collect()
-}
-
-fn change(
+/// Checks a change and makes it in a catalogue that is not shown yet; returns what takes it back.
+pub(super) fn change(
     txn: &mut Txn<'_>,
     mutation: &Mutation,
     dropped: &mut Option<u32>,
@@ -279,9 +163,10 @@ fn change(
                     "{collection:?} has {MAX_INDEXES} indexes already: drop one first"
                 )));
             }
+            let edited = txn.edit().edit(collection)?;
             let ids = fields
                 .iter()
-                .map(|f| found.require(f))
+                .map(|f| edited.column(f))
                 .collect::<Result<Vec<_>, _>>()?;
             if let Some(same) = found.indexes.iter().find(|i| i.fields == ids) {
                 return Err(EngineError::Mutation(format!(
@@ -313,7 +198,9 @@ fn change(
             let at = at.ok_or_else(|| {
                 unknown("index", name, found.indexes.iter().map(|i| i.name.clone()))
             })?;
-            let index = txn.edit().edit(collection)?.indexes.remove(at);
+            let edited = txn.edit().edit(collection)?;
+            let index = edited.indexes.remove(at);
+            edited.prune_paths();
             *dropped = Some(index.tree);
             Ok(Mutation::CreateIndex {
                 collection: collection.clone(),

@@ -295,8 +295,10 @@ impl<'f> Txn<'f> {
         {
             let before = old_row
                 .is_some()
-                .then(|| entry(index, &old_value, &row_key));
-            let after = new.is_some().then(|| entry(index, &new_value, &row_key));
+                .then(|| entry(collection, index, &old_value, &row_key));
+            let after = new
+                .is_some()
+                .then(|| entry(collection, index, &new_value, &row_key));
             if before == after {
                 continue;
             }
@@ -329,6 +331,7 @@ impl<'f> Txn<'f> {
 
 /// The key of an index entry, and the hints that are its value.
 pub(crate) fn entry(
+    collection: &Collection,
     index: &Index,
     value: &dyn Fn(FieldId) -> Value,
     row_key: &[u8],
@@ -338,7 +341,7 @@ pub(crate) fn entry(
         Vec::with_capacity(index.fields.len()),
     );
     for field in &index.fields {
-        let value = value(*field);
+        let value = collection.value(*field, value);
         key::write(&value, &mut key);
         hints.push(key::hint(&value));
     }

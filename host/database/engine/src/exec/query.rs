@@ -13,6 +13,7 @@ use crate::change::rollup::GroupRow;
 use crate::codec::row::{FieldId, RowRef};
 use crate::error::EngineError;
 use crate::front::Snapshot;
+use crate::path::is_path;
 use crate::plan::{JoinMethod, RollupPlan, SelectPlan};
 use crate::sql::eval::{eval, passes};
 use crate::sql::expr::Expr;
@@ -384,7 +385,7 @@ fn raw_group(plan: &SelectPlan, group: &[Expr]) -> Option<Vec<(FieldId, usize, b
         .map(|key| {
             let Expr::Slot(slot) = key else { return None };
             let info = &plan.slots[*slot];
-            if !matches!(info.ty, Type::Text | Type::Int | Type::Bool) {
+            if is_path(info.field) || !matches!(info.ty, Type::Text | Type::Int | Type::Bool) {
                 return None;
             }
             let mut elsewhere = false;

@@ -9,6 +9,7 @@ use crate::codec::key;
 use crate::codec::row::{self, FieldId, RowRef};
 use crate::error::EngineError;
 use crate::front::{Snapshot, View};
+use crate::path::{Column, is_path};
 use crate::plan::{Access, Scan};
 use crate::sql::bind::Table;
 use crate::sql::eval::{eval, passes};
@@ -30,11 +31,19 @@ pub(super) struct Reader<'p> {
     scan: &'p Scan,
     rows: View,
     entries: Option<View>,
-    /// Field, slot and type of what has to be decoded.
-    fill: Vec<(FieldId, usize, Type)>,
+    /// What has to be decoded.
+    fill: Vec<Fill>,
     quick: Vec<Quick>,
     slow: Vec<&'p Expr>,
     parameters: &'p [Value],
+}
+
+/// A column with its slot and its type.
+struct Fill {
+    field: FieldId,
+    column: Column,
+    slot: usize,
+    ty: Type,
 }
 
 /// A condition that is checked on the stored bytes.
@@ -57,12 +66,13 @@ impl<'p> Reader<'p> {
         for condition in &scan.filter {
             let simple = crate::plan::access::sargable(condition, table, &|e| e.is_constant());
             match simple {
-                Some(found) => quick.push(Quick {
+                // What lies inside a field has no bytes of its own.
+                Some(found) if !is_path(found.field) => quick.push(Quick {
                     field: found.field,
                     op: found.op,
                     value: plain(eval(&found.value, &[], parameters)?),
                 }),
-                None => slow.push(condition),
+                _ => slow.push(condition),
             }
         }
         // A slot that only quick conditions use need not be decoded for them, but others may read it: keep it unless told.
@@ -70,7 +80,12 @@ impl<'p> Reader<'p> {
             .slots
             .iter()
             .filter(|(_, slot)| !skip.contains(slot))
-            .map(|(field, slot)| (*field, *slot, table.collection.field(*field).ty))
+            .map(|(field, slot)| Fill {
+                field: *field,
+                column: Column::of(&table.collection, *field),
+                slot: *slot,
+                ty: table.collection.type_of(*field),
+            })
             .collect();
         let entries = match &scan.access {
             Access::Index {
@@ -216,8 +231,8 @@ impl<'p> Reader<'p> {
                 return Ok(ControlFlow::Continue(()));
             }
         }
-        for (field, slot, ty) in &self.fill {
-            row[*slot] = ty.adapt(stored.get(*field));
+        for fill in &self.fill {
+            row[fill.slot] = fill.ty.adapt(fill.column.read(&stored));
         }
         for condition in &self.slow {
             if !passes(condition, row, self.parameters)? {
@@ -262,7 +277,7 @@ impl<'p> Reader<'p> {
             .copied()
             .chain((!fields.contains(&Collection::ID)).then_some(Collection::ID));
         for (n, field) in columns.enumerate() {
-            let slot = self.fill.iter().find(|(f, ..)| *f == field);
+            let slot = self.fill.iter().find(|fill| fill.field == field);
             let checks = self.quick.iter().any(|q| q.field == field);
             if slot.is_none() && !checks {
                 key::skip(&mut rest).ok_or_else(damaged)?;
@@ -278,8 +293,8 @@ impl<'p> Reader<'p> {
                     return Ok(ControlFlow::Continue(()));
                 }
             }
-            if let Some((_, slot, ty)) = slot {
-                row[*slot] = ty.adapt(value);
+            if let Some(fill) = slot {
+                row[fill.slot] = fill.ty.adapt(value);
             }
         }
         for condition in &self.slow {

@@ -2,13 +2,15 @@
 //!
 //! Trees are held in memory as long as they fit the budget, so a read touches no store and a snapshot is consistent over
 //! rows, indexes and catalogue. A tree too big for the budget is read from the store in pages; its writes then go to the
-//! store at once, and its readers see a page at a time.
+//! store at once, and its readers see a page at a time. Indexes that fit are not in the store at all (see [`homes`]).
 //!
 //! Writes are visible at once and reach the store in groups: the first caller who wants durability applies and syncs for
 //! everyone who queued before it. When that fails nothing more is written until [`Front::recover`], and what readers
 //! see is read from the store again.
 
 mod blocks;
+pub(crate) mod homes;
+mod residence;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -20,6 +22,7 @@ use crate::catalogue::Catalogue;
 use crate::error::EngineError;
 use crate::kv::{KvError, KvStore, Op, TreeId};
 use blocks::{Blocks, Visit};
+use homes::Homes;
 
 /// Rows read at a time from a tree that is not in memory.
 const PAGE: usize = 512;
@@ -49,6 +52,7 @@ struct Shared {
     catalogue: Arc<Catalogue>,
     trees: HashMap<TreeId, Tree>,
     bytes: usize,
+    homes: Homes,
 }
 
 #[derive(Clone)]
@@ -68,8 +72,21 @@ struct Queue {
     failed: Option<KvError>,
 }
 
+/// What came of showing a batch.
+#[derive(Default)]
+struct Shown {
+    /// Its place in the queue.
+    place: u64,
+    /// The queue should go to the store now.
+    at_once: bool,
+    /// Indexes that cannot stay in memory alone.
+    outgrown: Vec<TreeId>,
+}
+
 /// A consistent state to read.
 pub(crate) struct Snapshot {
+    /// Of the catalogue that it belongs to.
+    pub(crate) version: u64,
     trees: Vec<(TreeId, View)>,
 }
 
@@ -85,18 +102,24 @@ pub(crate) enum View {
 }
 
 impl Front {
-    pub(crate) fn new(kv: Arc<dyn KvStore>, budget: usize, catalogue: Catalogue) -> Self {
-        Self {
+    pub(crate) fn new(
+        kv: Arc<dyn KvStore>,
+        budget: usize,
+        catalogue: Catalogue,
+    ) -> Result<Self, EngineError> {
+        let homes = Homes::load(&*kv, &catalogue)?;
+        Ok(Self {
             kv,
             shared: RwLock::new(Shared {
                 catalogue: Arc::new(catalogue),
                 trees: HashMap::new(),
                 bytes: 0,
+                homes,
             }),
             queue: Mutex::default(),
             flushed: Condvar::new(),
             budget,
-        }
+        })
     }
 
     pub(crate) fn catalogue(&self) -> Arc<Catalogue> {
@@ -115,9 +138,15 @@ impl Front {
                     None => missing = Some(*tree),
                 }
             }
+            let version = shared.catalogue.version;
             drop(shared);
             match missing {
-                None => return Ok(Snapshot { trees: views }),
+                None => {
+                    return Ok(Snapshot {
+                        version,
+                        trees: views,
+                    });
+                }
                 Some(tree) => self.load(tree)?,
             }
         }
@@ -134,69 +163,37 @@ impl Front {
         }
     }
 
-    /// Reads a tree into memory, or finds it too big.
-    fn load(&self, tree: TreeId) -> Result<(), EngineError> {
-        let mut shared = self.shared.write();
-        if shared.trees.contains_key(&tree) {
-            return Ok(());
-        }
-        // What is queued belongs to the tree too; nothing is added to the queue while we hold the lock.
-        self.flush(false)?;
-        let mut blocks = Blocks::default();
-        let mut from = Vec::new();
-        loop {
-            let page = self.kv.scan(tree, &from, None, false, 4096)?;
-            for (key, value) in &page {
-                blocks.insert(key, value);
-            }
-            match page.last() {
-                Some((key, _)) if page.len() == 4096 => {
-                    from.clone_from(key);
-                    from.push(0);
-                }
-                _ => break,
-            }
-            if shared.bytes + blocks.bytes() > self.budget {
-                // Twice what fitted is as good a guess as any until somebody counts.
-                let guess = blocks.len() * 2;
-                shared.trees.insert(tree, Tree::Paged(guess));
-                return Ok(());
-            }
-        }
-        shared.bytes += blocks.bytes();
-        shared.trees.insert(tree, Tree::Memory(blocks));
-        Ok(())
-    }
-
     /// Makes a batch visible and queues it. The caller is the only writer. Returns its place in the queue.
     pub(crate) fn write(
         &self,
         ops: Vec<Op>,
         catalogue: Option<Arc<Catalogue>>,
     ) -> Result<u64, EngineError> {
-        let (mine, at_once) = self.show(ops, catalogue)?;
-        if at_once {
-            self.flush_to(mine, false)?;
+        let shown = self.show(ops, catalogue)?;
+        if shown.at_once {
+            self.flush_to(shown.place, false)?;
         }
-        Ok(mine)
+        for tree in shown.outgrown {
+            self.move_out(tree)?;
+        }
+        Ok(shown.place)
     }
 
-    /// Returns the place in the queue, and whether the queue should go to the store now.
     fn show(
         &self,
-        ops: Vec<Op>,
+        mut ops: Vec<Op>,
         catalogue: Option<Arc<Catalogue>>,
-    ) -> Result<(u64, bool), EngineError> {
+    ) -> Result<Shown, EngineError> {
         if let Some(error) = &self.queue.lock().failed {
             return Err(EngineError::Stopped {
                 reason: error.to_string(),
             });
         }
-        let mut at_once = false;
+        let mut shown = Shown::default();
         let mut guard = self.shared.write();
         let shared = &mut *guard;
         if let Some(catalogue) = catalogue {
-            shared.catalogue = catalogue;
+            shared.follow(catalogue);
         }
         for (tree, key, value) in &ops {
             match shared.trees.get_mut(tree) {
@@ -208,10 +205,7 @@ impl Front {
                     }
                     shared.bytes = shared.bytes + blocks.bytes() - before;
                     if shared.bytes > self.budget {
-                        let len = blocks.len();
-                        shared.bytes -= blocks.bytes();
-                        shared.trees.insert(*tree, Tree::Paged(len));
-                        at_once = true;
+                        shared.outgrown(*tree, &mut shown);
                     }
                 }
                 Some(Tree::Paged(len)) => {
@@ -220,17 +214,19 @@ impl Front {
                     } else {
                         len.saturating_sub(1)
                     };
-                    at_once = true;
+                    shown.at_once = true;
                 }
                 // Nobody has read it: it is loaded with this write when somebody does.
                 None => {}
             }
         }
+        ops.retain(|(tree, _, _)| !shared.homes.is_derived(*tree));
         let mut queue = self.queue.lock();
         queue.ops.extend(ops);
         queue.queued += 1;
-        at_once |= queue.ops.len() >= QUEUE_OPS;
-        Ok((queue.queued, at_once))
+        shown.place = queue.queued;
+        shown.at_once |= queue.ops.len() >= QUEUE_OPS;
+        Ok(shown)
     }
 
     /// Everything queued goes to the store, and with `sync` to the disk.
@@ -296,7 +292,9 @@ impl Front {
         }
         // A disk that still refuses must keep the engine stopped.
         self.kv.sync()?;
-        shared.catalogue = Arc::new(load(&*self.kv)?);
+        let catalogue = load(&*self.kv)?;
+        shared.homes = Homes::load(&*self.kv, &catalogue)?;
+        shared.catalogue = Arc::new(catalogue);
         shared.trees.clear();
         shared.bytes = 0;
         let last = queue.queued;
@@ -307,14 +305,6 @@ impl Front {
             ..Queue::default()
         };
         Ok(())
-    }
-
-    /// Forgets the copy of a tree.
-    pub(crate) fn forget(&self, tree: TreeId) {
-        let mut shared = self.shared.write();
-        if let Some(Tree::Memory(blocks)) = shared.trees.remove(&tree) {
-            shared.bytes -= blocks.bytes();
-        }
     }
 }
 

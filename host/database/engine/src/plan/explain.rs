@@ -14,14 +14,26 @@ pub struct PlanNode {
     pub step: String,
     /// To what, by which conditions.
     pub detail: String,
-    /// Expected rows.
-    pub rows: u64,
-    /// Expected microseconds, all steps below included.
-    pub cost: f64,
+    /// Expected rows; none where they would tell of rows that the one who asks may not touch.
+    pub rows: Option<u64>,
+    /// Expected microseconds, all steps below included; none as above.
+    pub cost: Option<f64>,
     /// Index or rollup that is used.
     pub uses: Option<String>,
     /// Where the rows come from.
     pub inputs: Vec<Self>,
+}
+
+impl PlanNode {
+    /// Without what follows from how many rows there are, and of which values.
+    pub(crate) fn discreet(self) -> Self {
+        Self {
+            rows: None,
+            cost: None,
+            inputs: self.inputs.into_iter().map(Self::discreet).collect(),
+            ..self
+        }
+    }
 }
 
 pub(super) fn explain(plan: &SelectPlan) -> PlanNode {
@@ -59,7 +71,6 @@ pub(super) fn explain(plan: &SelectPlan) -> PlanNode {
     if plan.limit.is_some() || plan.offset.is_some() {
         node = wrap(node, "limit", String::new());
     }
-    node.cost = round(node.cost);
     node
 }
 
@@ -68,7 +79,7 @@ fn source(plan: &SelectPlan) -> PlanNode {
         return PlanNode {
             step: "read rollup".to_owned(),
             detail: table.collection.name.clone(),
-            rows: rollup.cost as u64,
+            rows: Some(rollup.cost as u64),
             cost: round(rollup.cost),
             uses: Some(rollup.name.clone()),
             inputs: Vec::new(),
@@ -78,8 +89,8 @@ fn source(plan: &SelectPlan) -> PlanNode {
         return PlanNode {
             step: "one row".to_owned(),
             detail: String::new(),
-            rows: 1,
-            cost: 0.0,
+            rows: Some(1),
+            cost: Some(0.0),
             uses: None,
             inputs: Vec::new(),
         };
@@ -94,7 +105,7 @@ fn source(plan: &SelectPlan) -> PlanNode {
                 JoinMethod::Lookup => format!("{kind}lookup join"),
             },
             detail: format!("with {}", plan.tables[n + 1].alias),
-            rows: node.rows.max(1),
+            rows: node.rows.map(|rows| rows.max(1)),
             cost: round(plan.cost),
             uses: None,
             inputs: vec![node, right],
@@ -157,15 +168,15 @@ fn read(table: &Table, scan: &Scan) -> PlanNode {
     PlanNode {
         step: step.to_owned(),
         detail: format!("{detail}{filter}"),
-        rows: scan.rows.max(1.0) as u64,
+        rows: Some(scan.rows.max(1.0) as u64),
         cost: round(scan.cost),
         uses,
         inputs: Vec::new(),
     }
 }
 
-fn round(cost: f64) -> f64 {
-    (cost * 10.0).round() / 10.0
+fn round(cost: f64) -> Option<f64> {
+    Some((cost * 10.0).round() / 10.0)
 }
 
 /// As a tree for the terminal.
@@ -182,7 +193,9 @@ impl fmt::Display for PlanNode {
             if !node.detail.is_empty() {
                 write!(f, ": {}", node.detail)?;
             }
-            write!(f, "  ({} rows, {} µs)", node.rows, node.cost)?;
+            if let (Some(rows), Some(cost)) = (node.rows, node.cost) {
+                write!(f, "  ({rows} rows, {cost} µs)")?;
+            }
             node.inputs
                 .iter()
                 .try_for_each(|input| line(input, depth + 1, f))

@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub use explain::PlanNode;
 use sqlparser::ast::Statement;
 
-use crate::catalogue::{Catalogue, Index};
+use crate::catalogue::{Catalogue, Index, Rollup};
 use crate::error::EngineError;
 use crate::kv::TreeId;
 use crate::observe::QueryShape;
@@ -126,6 +126,8 @@ pub(crate) struct Visibility<'a> {
     pub(crate) unmasked: &'a [String],
     /// Indexes that do not exist, by collection.
     pub(crate) hypothetical: &'a [(String, Index)],
+    /// Rollups that do not exist, by collection.
+    pub(crate) hypothetical_rollups: &'a [(String, Rollup)],
     /// The rows that may be touched; all of them where there is none.
     pub(crate) rights: Option<&'a RowRights>,
 }
@@ -218,7 +220,17 @@ impl SelectPlan {
         trees
     }
 
+    /// As a person reads it who may touch every row.
     pub(crate) fn explain(&self) -> PlanNode {
         explain::explain(self)
+    }
+
+    /// As one reads it who may touch these rows.
+    pub(crate) fn explain_within(&self, rights: &RowRights) -> PlanNode {
+        let mut collections = self.tables.iter().map(|table| &table.collection.name);
+        match collections.all(|name| rights.is_open(name)) {
+            true => self.explain(),
+            false => self.explain().discreet(),
+        }
     }
 }

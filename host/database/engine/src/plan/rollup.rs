@@ -44,10 +44,16 @@ pub(super) fn rewrite(
             && rollup.group.len() == fields.len()
             && fields.iter().all(|f| rollup.group.contains(f))
     };
+    let imagined = visibility
+        .hypothetical_rollups
+        .iter()
+        .filter(|(collection, _)| *collection == table.collection.name)
+        .map(|(_, rollup)| rollup);
     table
         .collection
         .rollups
         .iter()
+        .chain(imagined)
         .filter(fits)
         .find_map(|rollup| {
             let aggregates = plan

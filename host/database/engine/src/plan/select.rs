@@ -207,11 +207,7 @@ fn shape(
     }
     let names = |slot: usize| {
         let s = &binder.slots[slot];
-        binder.tables[s.table]
-            .collection
-            .field(s.field)
-            .name
-            .clone()
+        binder.tables[s.table].collection.name_of(s.field)
     };
     let mut lift = |e: Expr| {
         e.replace(&mut |part: &Expr| {

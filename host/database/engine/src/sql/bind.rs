@@ -89,7 +89,7 @@ impl Binder {
         self.slots.push(Slot {
             table,
             field,
-            ty: self.tables[table].collection.field(field).ty,
+            ty: self.tables[table].collection.type_of(field),
         });
         self.tables[table].slots.push((field, slot));
         slot
@@ -303,6 +303,56 @@ impl Binder {
         comparable(left, right, b)
     }
 
+    /// A value inside a field that some index has a column for.
+    fn known_path(
+        &self,
+        left: &ast::Expr,
+        op: &ast::BinaryOperator,
+        right: &ast::Expr,
+    ) -> Option<(usize, FieldId)> {
+        let key = |expr: &ast::Expr| match expr {
+            ast::Expr::Value(value) => match &value.value {
+                ast::Value::SingleQuotedString(key) => Some(key.clone()),
+                _ => None,
+            },
+            _ => None,
+        };
+        if *op != ast::BinaryOperator::LongArrow {
+            return None;
+        }
+        let mut keys = vec![key(right)?];
+        let mut inner = left;
+        while let ast::Expr::BinaryOp {
+            left,
+            op: ast::BinaryOperator::Arrow,
+            right,
+        } = inner
+        {
+            keys.push(key(right)?);
+            inner = left;
+        }
+        keys.reverse();
+        let (alias, ident) = match inner {
+            ast::Expr::Identifier(ident) => (None, ident),
+            ast::Expr::CompoundIdentifier(parts) if parts.len() == 2 => {
+                (Some(name_of(&parts[0])), &parts[1])
+            }
+            _ => return None,
+        };
+        let name = name_of(ident);
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let mut owners = self
+            .tables
+            .iter()
+            .enumerate()
+            .filter(|(_, table)| alias.as_ref().is_none_or(|alias| *alias == table.alias))
+            .filter_map(|(nth, table)| Some((nth, table, table.collection.find(&name)?.id)));
+        let (nth, table, root) = owners.next()?;
+        // A name of two collections is refused where every other one is.
+        let path = table.collection.path_along(root, &keys)?;
+        owners.next().is_none().then_some((nth, path))
+    }
+
     fn column(&mut self, table: Option<&ast::Ident>, ident: &ast::Ident) -> Bound {
         let name = name_of(ident);
         let wanted = table.map(name_of);
@@ -361,6 +411,9 @@ impl Binder {
         whole: &ast::Expr,
     ) -> Bound {
         use ast::BinaryOperator as B;
+        if let Some((table, path)) = self.known_path(left, op, right) {
+            return Ok((Expr::Slot(self.slot(table, path)), big(Type::Text)));
+        }
         let compare = match op {
             B::Eq => Some(Compare::Eq),
             B::NotEq => Some(Compare::NotEq),

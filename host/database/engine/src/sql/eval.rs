@@ -71,15 +71,9 @@ pub(crate) fn eval(expr: &Expr, row: &[Value], parameters: &[Value]) -> Result<V
         },
         Expr::Member(a, b, as_text) => {
             let (value, key) = (go(a)?, go(b)?);
-            match value.member(&key.to_string()) {
-                _ if key.is_null() => Value::Null,
-                None => Value::Null,
-                Some(Value::Null) => Value::Null,
-                Some(found) if *as_text => match found {
-                    Value::Bool(b) => Value::from(if b { "true" } else { "false" }),
-                    other => Value::from(other.to_string()),
-                },
-                Some(found) => found,
+            match key {
+                Value::Null => Value::Null,
+                key => value.arrow(&key.to_string(), *as_text),
             }
         }
         Expr::IsNull(a, negated) => Value::Bool(go(a)?.is_null() != *negated),

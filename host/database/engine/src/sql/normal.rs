@@ -38,7 +38,9 @@ pub(crate) fn template(sql: &str, parameters: usize) -> Option<Template> {
     let mut literals = Vec::new();
     let mut comparison = false;
     let (mut insert, mut values) = (None, false);
+    let mut arrow = Arrow::default();
     for (token, text) in Tokens(sql) {
+        let is_arrow = arrow.ends_with(token, text);
         if token == Token::Word {
             insert.get_or_insert(text.eq_ignore_ascii_case("insert"));
             values |= insert == Some(true) && text.eq_ignore_ascii_case("values");
@@ -47,7 +49,9 @@ pub(crate) fn template(sql: &str, parameters: usize) -> Option<Template> {
             Token::Space if text.starts_with(['-', '/']) => return None,
             Token::Space => {}
             Token::Symbol => {
-                comparison = matches!(text, "=" | "<" | ">" | "<=" | ">=" | "<>" | "!=")
+                // The key behind an arrow says which value is meant, not what it is compared with.
+                comparison = !is_arrow
+                    && matches!(text, "=" | "<" | ">" | "<=" | ">=" | "<>" | "!=")
                     || (values && matches!(text, "(" | ","));
             }
             Token::Number | Token::Text if comparison => {
@@ -86,9 +90,13 @@ fn literal(token: Token, text: &str) -> Option<Value> {
 /// The text with all literals and lists of them as `?`, one space between words, lower case outside of quotes.
 pub(crate) fn fingerprint_text(sql: &str) -> String {
     let mut out = String::with_capacity(sql.len());
+    let (mut arrow, mut is_key) = (Arrow::default(), false);
     for (token, text) in Tokens(sql) {
+        let is_arrow = arrow.ends_with(token, text);
         let piece: &str = match token {
             Token::Space => continue,
+            // Other keys ask for other things.
+            Token::Text if is_key => text,
             Token::Number | Token::Text | Token::Parameter => "?",
             _ => text,
         };
@@ -100,6 +108,7 @@ pub(crate) fn fingerprint_text(sql: &str) -> String {
         if !out.is_empty() {
             out.push(' ');
         }
+        is_key = is_arrow;
         if token == Token::Word {
             out.push_str(&piece.to_lowercase());
         } else {
@@ -146,6 +155,22 @@ pub(crate) fn too_deep(sql: &str) -> Option<usize> {
         }
     }
     None
+}
+
+/// Finds `->` and `->>`, which come as `-` and `>` or `>>`.
+#[derive(Default)]
+struct Arrow {
+    after_minus: bool,
+}
+
+impl Arrow {
+    /// Whether this token ends an arrow; to be asked about every token.
+    fn ends_with(&mut self, token: Token, text: &str) -> bool {
+        let is_symbol = token == Token::Symbol;
+        let is_minus = is_symbol && text == "-";
+        let after_minus = std::mem::replace(&mut self.after_minus, is_minus);
+        after_minus && is_symbol && matches!(text, ">" | ">>")
+    }
 }
 
 struct Tokens<'a>(&'a str);
@@ -254,11 +279,28 @@ mod tests {
     }
 
     #[test]
+    fn a_key_behind_an_arrow_is_no_literal() {
+        let a =
+            fingerprint_text("SELECT d->'a'->>'B' FROM t WHERE d ->> 'c' = 'x' AND n - m > 'y'");
+        assert_eq!(
+            a,
+            "select d - > 'a' - >> 'B' from t where d - >> 'c' = ? and n - m > ?"
+        );
+        let lifted = template("select 1 from t where d->'a'->>'b' = 'x' and n-1 > 2", 0).unwrap();
+        assert_eq!(
+            lifted.text,
+            "select 1 from t where d->'a'->>'b' = $1 and n-1 > $2"
+        );
+    }
+
+    #[test]
     fn broken_text_does_not_stop_the_reader() {
         for sql in [
             "'",
             "\"",
             "/*",
+            "->",
+            "->>'",
             "--",
             "$",
             "1e",

@@ -136,6 +136,17 @@ impl Value {
         }
         found
     }
+
+    /// `->` and, as text, `->>`: null where there is nothing.
+    pub(crate) fn arrow(&self, key: &str, as_text: bool) -> Self {
+        match self.member(key) {
+            None | Some(Self::Null) => Self::Null,
+            Some(Self::Bool(b)) if as_text => Self::from(if b { "true" } else { "false" }),
+            Some(Self::Text(text)) if as_text => Self::Text(text),
+            Some(other) if as_text => Self::from(other.to_string()),
+            Some(found) => found,
+        }
+    }
 }
 
 fn write_value(value: &Value, out: &mut String) {

@@ -60,10 +60,10 @@ pub(crate) struct PlanView {
     pub(crate) step: String,
     /// To what, by which conditions.
     detail: String,
-    /// Expected rows.
-    rows: u64,
-    /// Expected microseconds, with all steps below.
-    cost_us: f64,
+    /// Expected rows; null where they would tell of rows that the caller may not touch.
+    rows: Option<u64>,
+    /// Expected microseconds, with all steps below; null as above.
+    cost_us: Option<f64>,
     /// The index or rollup that is used.
     uses: Option<String>,
     /// Where the rows come from.
