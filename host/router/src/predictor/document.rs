@@ -71,6 +71,7 @@ struct Content {
     idf: String,
     scaling_mean: String,
     scaling_factor: String,
+    basis: String,
     steps: String,
     table: String,
     shapes: String,
@@ -125,7 +126,7 @@ impl Predictor {
 
     fn content(&self) -> Content {
         let (hashes, idf, unseen) = self.vocabulary.parts();
-        let (steps, table) = self.table.parts();
+        let (basis, steps, table) = self.table.parts();
         let bytes: Vec<u8> = hashes.iter().flat_map(|hash| hash.to_le_bytes()).collect();
         let names =
             |names: &[std::sync::Arc<str>]| names.iter().map(|name| name.to_string()).collect();
@@ -144,6 +145,7 @@ impl Predictor {
             idf: encode(idf),
             scaling_mean: encode(&self.scaling.mean),
             scaling_factor: encode(&self.scaling.factor),
+            basis: encode(basis),
             steps: encode(steps),
             table: STANDARD.encode(table),
             shapes: encode(&self.shapes),
@@ -167,7 +169,13 @@ impl Predictor {
         let hashes: Vec<u32> = chunks.iter().map(|it| u32::from_le_bytes(*it)).collect();
         let words = hashes.len();
         let columns = models + 2 * tasks;
-        let table = Table::from_parts(&content.steps, &content.table, words, columns)?;
+        let table = Table::from_parts(
+            &content.basis,
+            &content.steps,
+            &content.table,
+            words,
+            columns,
+        )?;
         let idf = decode(&content.idf, words, "idf")?;
         let array = |text: &str, what| -> Result<[f32; SHAPE], PredictorError> {
             decode(text, SHAPE, what)?

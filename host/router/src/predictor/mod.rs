@@ -9,6 +9,7 @@ mod cross;
 mod curve;
 mod design;
 mod document;
+mod factor;
 mod familiar;
 mod ridge;
 mod row;
@@ -111,10 +112,7 @@ impl Predictor {
         let (models, tasks) = (self.models.len(), self.tasks.len());
         let sparse = self.vocabulary.apply(&look.words);
         let shape = self.scaling.apply(&look.shape);
-        let mut sums = vec![0.0_f32; self.table.stride()];
-        for &(word, value) in &sparse.entries {
-            self.table.add(word as usize, value, &mut sums);
-        }
+        let mut sums = self.table.sum(&sparse.entries);
         let likeness = sums.split_off(models + tasks);
         for (at, value) in shape.iter().enumerate() {
             add(

@@ -152,7 +152,7 @@ pub fn train(rows: &[Row]) -> Result<Predictor, TrainError> {
         tasks: names.into_iter().map(Into::into).collect(),
         vocabulary,
         scaling,
-        table: Table::new(&table, columns),
+        table: Table::new(&table, &[scores, count, count]),
         shapes,
         means: targets.means,
         deviation,

@@ -19,6 +19,9 @@ const FREE: u32 = 0;
 /// The features that were seen in training.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Vocabulary {
+    /// By hash: a bit that is set where something is known, 16 to 32 of them for each. Most of a text is not, and this
+    /// is small enough to stay close to the processor.
+    sieve: Vec<u64>,
     /// Hash and row, at most half of them taken.
     slots: Vec<(u32, u32)>,
     /// By row, the most frequent first.
@@ -55,7 +58,10 @@ impl Vocabulary {
     fn of(hashes: Vec<u32>, idf: Vec<f32>, unseen: f32) -> Self {
         let size = (hashes.len() * 2 + 2).next_power_of_two();
         let mut slots = vec![(FREE, 0); size];
+        let mut sieve = vec![0; (size / 8).max(1).next_power_of_two()];
         for (row, &hash) in hashes.iter().enumerate() {
+            let (place, bit) = bit(hash, sieve.len());
+            sieve[place] |= bit;
             let mut at = hash as usize & (size - 1);
             while slots[at].0 != FREE {
                 at = (at + 1) & (size - 1);
@@ -63,6 +69,7 @@ impl Vocabulary {
             slots[at] = (hash, u32::try_from(row).unwrap_or_default());
         }
         Self {
+            sieve,
             slots,
             hashes,
             idf,
@@ -76,6 +83,10 @@ impl Vocabulary {
     }
 
     fn find(&self, hash: u32) -> Option<u32> {
+        let (place, bit) = bit(hash, self.sieve.len());
+        if self.sieve[place] & bit == 0 {
+            return None;
+        }
         let mask = self.slots.len() - 1;
         let mut at = hash as usize & mask;
         loop {
@@ -159,6 +170,13 @@ impl Vocabulary {
         let fits = is_unique && hashes.len() <= MOST && hashes.len() == idf.len();
         fits.then(|| Self::of(hashes, idf, unseen))
     }
+}
+
+/// Where the bit of a hash is among so many words, a power of two.
+fn bit(hash: u32, words: usize) -> (usize, u64) {
+    // The upper bits: slots are found by the lower ones.
+    let place = hash.rotate_left(16) as usize;
+    ((place / 64) & (words - 1), 1 << (place % 64))
 }
 
 /// How many texts there are, and in how many of them each feature stands that is not too rare.

@@ -10,10 +10,10 @@ pub(crate) use shape::{SHAPE, Shape};
 pub(crate) use words::Words;
 
 /// Bytes that are read of the beginning of a text. A request says what it wants early.
-pub(crate) const HEAD: usize = 3072;
+pub(crate) const HEAD: usize = 1536;
 
 /// Bytes that are read of its end, where the question stands after a long quotation.
-pub(crate) const TAIL: usize = 1024;
+pub(crate) const TAIL: usize = 512;
 
 /// What a text looks like.
 #[derive(Clone, Debug)]
