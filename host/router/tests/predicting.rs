@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use company::{ask_model, router};
 use polity_router::{
-    Feedback, Outcome, Policy, Predictor, PredictorError, Row, Settled, TaskFrom, TrainError,
-    Wants, train,
+    Feedback, Outcome, PREDICTOR_VERSION, Policy, Predictor, PredictorError, Row, Settled,
+    TaskFrom, TrainError, Wants, train,
 };
 
 const SUBJECTS: [(&str, [&str; 8]); 4] = [
@@ -100,10 +100,12 @@ fn a_changed_or_foreign_document_is_refused() {
         Predictor::from_json(&changed),
         Err(PredictorError::Digest { .. } | PredictorError::Malformed(_))
     ));
-    let newer = text.replacen("\"version\":2", "\"version\":3", 1);
+    let version = format!("\"version\":{PREDICTOR_VERSION}");
+    let next = PREDICTOR_VERSION + 1;
+    let newer = text.replacen(&version, &format!("\"version\":{next}"), 1);
     assert_eq!(
         Predictor::from_json(&newer).unwrap_err(),
-        PredictorError::Version { found: 3 }
+        PredictorError::Version { found: next }
     );
     assert!(matches!(
         Predictor::from_json("{}"),

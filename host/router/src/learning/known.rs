@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::text::{BUCKETS, Words};
+use crate::text::Words;
 
 /// Settled requests that are kept; the oldest go. They are for the time until a predictor is trained with them.
 const MOST: usize = 512;
 
-/// Hashed words that are kept of a request: the first.
+/// Hashed words that are kept of a request.
 const MOST_WORDS: usize = 256;
+
+/// Words and pairs that are looked at: the first.
+const MOST_HITS: usize = 256;
 
 /// From this likeness on, a request is the like of another.
 const LIKE: f32 = 0.5;
@@ -55,20 +58,24 @@ impl Exemplar {
     pub(super) fn is_sane(&self) -> bool {
         self.words.len() <= MOST_WORDS
             && self.words.is_sorted_by(|a, b| a.0 < b.0)
-            && self.words.iter().all(|(bucket, value)| {
-                usize::from(*bucket) < BUCKETS && (0.0..=1.0).contains(value)
-            })
+            && self
+                .words
+                .iter()
+                .all(|(_, value)| (0.0..=1.0).contains(value))
     }
 }
 
 /// The hashed words of a text, by weight, of length 1.
 pub(crate) fn sketch(words: &Words) -> Vec<(u16, f32)> {
-    let mut sketch: Vec<(u16, f32)> = words
-        .counts()
+    // The upper half of a hash is enough to know a few hundred words by.
+    let hashes = words.near().iter().take(MOST_HITS);
+    let mut buckets: Vec<u16> = hashes.map(|hash| (hash >> 16) as u16).collect();
+    buckets.sort_unstable();
+    let mut sketch: Vec<(u16, f32)> = buckets
+        .chunk_by(|a, b| a == b)
+        .map(|hits| (hits[0], 1.0 + (hits.len() as f32).ln()))
         .take(MOST_WORDS)
-        .map(|(bucket, count)| (bucket, 1.0 + f32::from(count).ln()))
         .collect();
-    sketch.sort_unstable_by_key(|(bucket, _)| *bucket);
     let length = sketch
         .iter()
         .map(|(_, value)| value * value)

@@ -9,10 +9,10 @@ use super::targets::Targets;
 pub(super) const FOLDS: usize = 5;
 
 /// Penalties that are tried, strongest first: each solution is a good start for the next.
-const PENALTIES: [f32; 7] = [96.0, 48.0, 24.0, 12.0, 6.0, 3.0, 1.5];
+const PENALTIES: [f32; 8] = [96.0, 48.0, 24.0, 12.0, 6.0, 3.0, 1.5, 0.75];
 
 /// Weights of shapes beside words that are tried, the middle one first.
-const SHAPE_SCALES: [f32; 4] = [0.12, 0.05, 0.3, 0.7];
+const SHAPE_SCALES: [f32; 5] = [0.12, 0.05, 0.02, 0.3, 0.7];
 
 /// What came out best.
 pub(super) struct Chosen {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::blend::Blend;
+use super::curve::{Curve, NUMBERS};
 use super::design::Scaling;
 use super::familiar::Familiar;
 use super::table::Table;
@@ -15,7 +16,7 @@ use crate::text::SHAPE;
 
 /// The version of the stored form and of the way texts are read. A predictor of another version would see other
 /// features than it was trained on.
-pub const PREDICTOR_VERSION: u32 = 2;
+pub const PREDICTOR_VERSION: u32 = 3;
 
 /// Why a stored predictor cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,12 +63,15 @@ struct Content {
     sharpness: f32,
     unseen: f32,
     blend: [[f32; 2]; 2],
+    curve: Vec<[f32; NUMBERS]>,
+    curve_scale: f32,
     familiar: Familiar,
     /// Little-endian numbers in base64.
-    buckets: String,
+    hashes: String,
     idf: String,
     scaling_mean: String,
     scaling_factor: String,
+    basis: String,
     steps: String,
     table: String,
     shapes: String,
@@ -121,12 +125,9 @@ impl Predictor {
     }
 
     fn content(&self) -> Content {
-        let (buckets, idf, unseen) = self.vocabulary.parts();
-        let (steps, table) = self.table.parts();
-        let bytes: Vec<u8> = buckets
-            .iter()
-            .flat_map(|bucket| bucket.to_le_bytes())
-            .collect();
+        let (hashes, idf, unseen) = self.vocabulary.parts();
+        let (basis, steps, table) = self.table.parts();
+        let bytes: Vec<u8> = hashes.iter().flat_map(|hash| hash.to_le_bytes()).collect();
         let names =
             |names: &[std::sync::Arc<str>]| names.iter().map(|name| name.to_string()).collect();
         Content {
@@ -137,11 +138,14 @@ impl Predictor {
             sharpness: self.sharpness,
             unseen,
             blend: [self.blend.differences, self.blend.level],
+            curve: self.curve.weights.clone(),
+            curve_scale: self.curve.scale,
             familiar: self.familiar.clone(),
-            buckets: STANDARD.encode(bytes),
+            hashes: STANDARD.encode(bytes),
             idf: encode(idf),
             scaling_mean: encode(&self.scaling.mean),
             scaling_factor: encode(&self.scaling.factor),
+            basis: encode(basis),
             steps: encode(steps),
             table: STANDARD.encode(table),
             shapes: encode(&self.shapes),
@@ -160,14 +164,18 @@ impl Predictor {
                 Err(PredictorError::Inconsistent(what))
             }
         };
-        let bytes = bytes_of(&content.buckets, "buckets")?;
-        let buckets: Vec<u16> = bytes
-            .chunks_exact(2)
-            .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
-            .collect();
-        let words = buckets.len();
+        let bytes = bytes_of(&content.hashes, "hashes")?;
+        let (chunks, _) = bytes.as_chunks::<4>();
+        let hashes: Vec<u32> = chunks.iter().map(|it| u32::from_le_bytes(*it)).collect();
+        let words = hashes.len();
         let columns = models + 2 * tasks;
-        let table = Table::from_parts(&content.steps, &content.table, words, columns)?;
+        let table = Table::from_parts(
+            &content.basis,
+            &content.steps,
+            &content.table,
+            words,
+            columns,
+        )?;
         let idf = decode(&content.idf, words, "idf")?;
         let array = |text: &str, what| -> Result<[f32; SHAPE], PredictorError> {
             decode(text, SHAPE, what)?
@@ -176,13 +184,17 @@ impl Predictor {
         };
         fit(content.counts.len() == tasks, "counts")?;
         fit(content.familiar.tasks() == tasks, "familiar")?;
+        fit(
+            content.curve.is_empty() || content.curve.len() == models,
+            "curve",
+        )?;
         fit(content.models.is_sorted(), "models")?;
         fit(content.tasks.is_sorted() && tasks > 0, "tasks")?;
         Ok(Self {
             digest: String::new(),
             report: content.report,
-            vocabulary: Vocabulary::from_parts(&buckets, idf, content.unseen)
-                .ok_or(PredictorError::Inconsistent("buckets"))?,
+            vocabulary: Vocabulary::from_parts(hashes, idf, content.unseen)
+                .ok_or(PredictorError::Inconsistent("hashes"))?,
             scaling: Scaling {
                 mean: array(&content.scaling_mean, "scaling_mean")?,
                 factor: array(&content.scaling_factor, "scaling_factor")?,
@@ -197,6 +209,10 @@ impl Predictor {
             blend: Blend {
                 differences: content.blend[0],
                 level: content.blend[1],
+            },
+            curve: Curve {
+                scale: content.curve_scale,
+                weights: content.curve,
             },
             familiar: content.familiar,
             models: content.models.into_iter().map(Into::into).collect(),

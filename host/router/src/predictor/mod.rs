@@ -6,8 +6,10 @@
 
 mod blend;
 mod cross;
+mod curve;
 mod design;
 mod document;
+mod factor;
 mod familiar;
 mod ridge;
 mod row;
@@ -23,6 +25,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use blend::Blend;
+use curve::Curve;
 use design::{Scaling, add};
 pub use document::{PREDICTOR_VERSION, PredictorError};
 use familiar::Familiar;
@@ -56,6 +59,7 @@ pub struct Predictor {
     counts: Vec<u32>,
     sharpness: f32,
     blend: Blend,
+    curve: Curve,
     familiar: Familiar,
 }
 
@@ -76,6 +80,8 @@ pub struct Report {
     pub sharpness: f32,
     /// Weights of the regression and of the means by task, in what sets models apart.
     pub blend: [f32; 2],
+    /// Powers of how hard a prompt is that correct what sets models apart; 0 where none does.
+    pub curve: usize,
     /// Weights of the ways to be strange: words of no task, unknown words, another shape.
     pub strangeness: [f32; 3],
 }
@@ -106,10 +112,7 @@ impl Predictor {
         let (models, tasks) = (self.models.len(), self.tasks.len());
         let sparse = self.vocabulary.apply(&look.words);
         let shape = self.scaling.apply(&look.shape);
-        let mut sums = vec![0.0_f32; self.table.stride()];
-        for &(word, value) in &sparse.entries {
-            self.table.add(word as usize, value, &mut sums);
-        }
+        let mut sums = self.table.sum(&sparse.entries);
         let likeness = sums.split_off(models + tasks);
         for (at, value) in shape.iter().enumerate() {
             add(
@@ -144,9 +147,11 @@ impl Predictor {
             }
         }
         self.blend.join(&mut quality, &expected);
+        self.curve.bend(&mut quality);
         for (quality, mean) in quality.iter_mut().zip(&self.means) {
-            *quality = (*quality + mean).clamp(0.0, 1.0);
+            *quality += mean;
         }
+        into_range(&mut quality);
         Prediction {
             predictor: self,
             quality,
@@ -236,11 +241,22 @@ impl Prediction<'_> {
     }
 }
 
+/// Moves scores into 0 to 1, and keeps what lies between them as long as there is room: who is better must not be lost
+/// because both are good.
+fn into_range(scores: &mut [f32]) {
+    let highest = scores.iter().copied().fold(f32::MIN, f32::max);
+    let lowest = scores.iter().copied().fold(f32::MAX, f32::min);
+    let shift = (1.0 - highest).min(0.0) - lowest.min(0.0);
+    for score in scores {
+        *score = (*score + shift).clamp(0.0, 1.0);
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} rows, {} words; penalties {:?}, shapes {:?}, first {:.2}, sharpness {}, blend {:.2?}, strangeness {:.2?}",
+            "{} rows, {} words; penalties {:?}, shapes {:?}, first {:.2}, sharpness {}, blend {:.2?}, curve {}, strangeness {:.2?}",
             self.rows,
             self.words,
             self.penalties,
@@ -248,6 +264,7 @@ impl fmt::Display for Report {
             self.share_of_first,
             self.sharpness,
             self.blend,
+            self.curve,
             self.strangeness
         )
     }

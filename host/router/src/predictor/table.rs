@@ -1,31 +1,69 @@
 //! The weights that a text is weighed with: one row for each word, stored in half the bytes.
 //!
 //! A prompt has up to a thousand words, and each reads a row that lies somewhere in megabytes: how long that takes is a
-//! question of how many bytes have to come from memory. So a row is kept in 16-bit steps of its own largest number, which
-//! changes no prediction by more than a hundred-thousandth.
+//! question of how many bytes have to come from memory. So a row is kept in 16-bit steps of its own largest number, and as
+//! amounts of few things where its columns are mixtures of them (`factor`).
 
 use super::document::{PredictorError, bytes_of, decode};
+use super::factor::{Factor, factor};
 
 /// Numbers that are added at once.
 const LANES: usize = 8;
+
+/// Lanes whose sums fit the registers of a processor.
+const BLOCK: usize = 4;
+
+/// A part of a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[repr(align(16))]
+struct Lane([i16; LANES]);
 
 /// Rows of equally many numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Table {
     columns: usize,
-    /// Columns rounded up, so that a row is made of whole lanes; what is added is 0.
+    /// What the numbers of a row are amounts of, by number and column; empty where they are the columns themselves.
+    basis: Vec<f32>,
+    /// Numbers of a row.
+    width: usize,
+    /// The same in lanes, the last of which is filled up with 0.
     stride: usize,
     /// By row: what one step is worth.
     steps: Vec<f32>,
-    cells: Vec<i16>,
+    lanes: Vec<Lane>,
 }
 
 impl Table {
-    /// From rows of full numbers.
-    pub(super) fn new(rows: &[f32], columns: usize) -> Self {
-        let stride = columns.next_multiple_of(LANES);
-        let (mut steps, mut cells) = (Vec::new(), Vec::new());
-        for row in rows.chunks_exact(columns.max(1)) {
+    /// From rows of full numbers, whose columns fall into groups of these lengths.
+    pub(super) fn new(rows: &[f32], groups: &[usize]) -> Self {
+        let columns: usize = groups.iter().sum();
+        // It pays where a row becomes shorter by a lane.
+        let most = columns.saturating_sub(1) / LANES * LANES + 1;
+        let (basis, reduced) = match factor(rows, columns, groups, most.min(columns)) {
+            Some(Factor { basis, finders }) => {
+                let amounts = rows.chunks_exact(columns.max(1)).flat_map(|row| {
+                    let amount = |finder: &Vec<f32>| -> f32 {
+                        finder.iter().zip(row).map(|(a, b)| a * b).sum()
+                    };
+                    finders.iter().map(amount).collect::<Vec<f32>>()
+                });
+                let amounts = amounts.collect();
+                // Nothing at all has no dimensions, and rows have at least one.
+                if basis.is_empty() {
+                    (vec![0.0; columns], vec![0.0; rows.len() / columns.max(1)])
+                } else {
+                    (basis.concat(), amounts)
+                }
+            }
+            None => (Vec::new(), rows.to_vec()),
+        };
+        let width = match basis.len() {
+            0 => columns,
+            length => length / columns.max(1),
+        };
+        let mut steps = Vec::new();
+        let mut cells = Vec::new();
+        for row in reduced.chunks_exact(width.max(1)) {
             let largest = row
                 .iter()
                 .fold(0.0_f32, |most, value| most.max(value.abs()));
@@ -33,69 +71,106 @@ impl Table {
             steps.push(step);
             // `as` saturates, and makes nothing of nothing.
             cells.extend(row.iter().map(|value| (value / step).round() as i16));
-            cells.resize(steps.len() * stride, 0);
+        }
+        Self::of(columns, basis, width, steps, &cells)
+    }
+
+    fn of(columns: usize, basis: Vec<f32>, width: usize, steps: Vec<f32>, cells: &[i16]) -> Self {
+        let stride = width.div_ceil(LANES);
+        let mut lanes = vec![Lane::default(); steps.len() * stride];
+        for (row, cells) in cells.chunks_exact(width.max(1)).enumerate() {
+            for (lane, cells) in lanes[row * stride..].iter_mut().zip(cells.chunks(LANES)) {
+                lane.0[..cells.len()].copy_from_slice(cells);
+            }
         }
         Self {
             columns,
+            basis,
+            width,
             stride,
             steps,
-            cells,
+            lanes,
         }
     }
 
-    /// Numbers of a row, those included that only fill it up.
-    pub(super) fn stride(&self) -> usize {
-        self.stride
+    /// The sum of rows, each times its factor, by column.
+    pub(super) fn sum(&self, entries: &[(u32, f32)]) -> Vec<f32> {
+        let mut sums = Vec::with_capacity(self.stride * LANES);
+        let mut at = 0;
+        while at + BLOCK <= self.stride {
+            sums.extend(self.block::<BLOCK>(entries, at).as_flattened());
+            at += BLOCK;
+        }
+        if at + 2 <= self.stride {
+            sums.extend(self.block::<2>(entries, at).as_flattened());
+            at += 2;
+        }
+        if at < self.stride {
+            sums.extend(self.block::<1>(entries, at).as_flattened());
+        }
+        self.columns_of(sums)
     }
 
-    /// `out += factor * row`; `out` has as many numbers as a row has.
-    pub(super) fn add(&self, row: usize, factor: f32, out: &mut [f32]) {
-        let cells = &self.cells[row * self.stride..][..self.stride];
-        let factor = factor * self.steps[row];
-        let (cells, _) = cells.as_chunks::<LANES>();
-        let (out, _) = out.as_chunks_mut::<LANES>();
-        for (out, cells) in out.iter_mut().zip(cells) {
-            for (out, cell) in out.iter_mut().zip(cells) {
-                *out += factor * f32::from(*cell);
+    /// The same for some of the lanes.
+    fn block<const B: usize>(&self, entries: &[(u32, f32)], at: usize) -> [[f32; LANES]; B] {
+        let mut sums = [[0.0; LANES]; B];
+        for &(row, factor) in entries {
+            let row = row as usize;
+            let factor = factor * self.steps[row];
+            let lanes = &self.lanes[row * self.stride + at..][..B];
+            for (sums, lane) in sums.iter_mut().zip(lanes) {
+                for (sum, cell) in sums.iter_mut().zip(&lane.0) {
+                    *sum += factor * f32::from(*cell);
+                }
             }
         }
+        sums
     }
 
-    /// For storing: what a step is worth in each row, and the steps.
-    pub(super) fn parts(&self) -> (&[f32], Vec<u8>) {
-        let rows = self.cells.chunks_exact(self.stride.max(1));
-        let cells = rows.flat_map(|row| &row[..self.columns]);
-        (
-            &self.steps,
-            cells.flat_map(|cell| cell.to_le_bytes()).collect(),
-        )
+    /// Sums of rows as sums of columns.
+    fn columns_of(&self, mut sums: Vec<f32>) -> Vec<f32> {
+        if self.basis.is_empty() {
+            sums.truncate(self.columns);
+            return sums;
+        }
+        let mut columns = vec![0.0; self.columns];
+        for (sum, basis) in sums.iter().zip(self.basis.chunks_exact(self.columns)) {
+            super::design::add(&mut columns, basis, *sum);
+        }
+        columns
+    }
+
+    /// For storing: what the numbers of rows are made of, what a step is worth in each row, and the steps.
+    pub(super) fn parts(&self) -> (&[f32], &[f32], Vec<u8>) {
+        let rows = self.lanes.chunks_exact(self.stride.max(1));
+        let cells = rows.flat_map(|row| row.iter().flat_map(|lane| lane.0).take(self.width));
+        let cells = cells.flat_map(i16::to_le_bytes).collect();
+        (&self.basis, &self.steps, cells)
     }
 
     /// The inverse of [`Table::parts`].
     pub(super) fn from_parts(
+        basis: &str,
         steps: &str,
         cells: &str,
         rows: usize,
         columns: usize,
     ) -> Result<Self, PredictorError> {
+        let length = bytes_of(basis, "basis")?.len() / 4;
+        let basis = decode(basis, length, "basis")?;
+        let width = match length {
+            0 => columns,
+            length if columns > 0 && length.is_multiple_of(columns) => length / columns,
+            _ => return Err(PredictorError::Inconsistent("basis")),
+        };
         let steps = decode(steps, rows, "steps")?;
         let bytes = bytes_of(cells, "table")?;
         let (pairs, rest) = bytes.as_chunks::<2>();
-        if pairs.len() != rows * columns || !rest.is_empty() {
+        if pairs.len() != rows * width || !rest.is_empty() {
             return Err(PredictorError::Inconsistent("table"));
         }
-        let stride = columns.next_multiple_of(LANES);
-        let mut cells = Vec::with_capacity(rows * stride);
-        for (row, pairs) in pairs.chunks_exact(columns.max(1)).enumerate() {
-            cells.extend(pairs.iter().map(|pair| i16::from_le_bytes(*pair)));
-            cells.resize((row + 1) * stride, 0);
-        }
-        Ok(Self {
-            columns,
-            stride,
-            steps,
-            cells,
-        })
+        let cells: Vec<i16> = pairs.iter().map(|pair| i16::from_le_bytes(*pair)).collect();
+        Ok(Self::of(columns, basis, width, steps, &cells))
     }
 }
 
@@ -106,28 +181,60 @@ mod tests {
 
     use super::*;
 
+    fn encoded(numbers: &[f32]) -> String {
+        let bytes: Vec<u8> = numbers.iter().flat_map(|it| it.to_le_bytes()).collect();
+        STANDARD.encode(bytes)
+    }
+
+    fn row(table: &Table, row: u32, factor: f32) -> Vec<f32> {
+        table.sum(&[(row, factor)])
+    }
+
     #[test]
     fn a_row_is_what_it_was_to_within_a_step() {
         let rows = [0.5, -0.25, 1e-3, 0.0, 0.0, 0.0, -3.0, 2.999, 0.1];
-        let table = Table::new(&rows, 3);
-        for (row, values) in rows.chunks(3).enumerate() {
-            let mut out = vec![1.0; table.stride()];
-            table.add(row, 2.0, &mut out);
-            for (out, value) in out.iter().zip(values) {
-                assert!((out - 1.0 - 2.0 * value).abs() < 2e-4, "{out} {value}");
+        let table = Table::new(&rows, &[1, 2]);
+        for (at, values) in (0..).zip(rows.chunks(3)) {
+            for (out, value) in row(&table, at, 2.0).iter().zip(values) {
+                assert!((out - 2.0 * value).abs() < 2e-4, "{out} {value}");
             }
-            assert_eq!(&out[3..], &[1.0; 5]);
+        }
+    }
+
+    #[test]
+    fn rows_that_are_alike_are_kept_in_short() {
+        let rows: Vec<f32> = (0..400_u16)
+            .flat_map(|at| {
+                let (a, b) = (f32::from(at % 13) - 6.0, f32::from(at % 5));
+                (0..70_u8).map(move |column| a + b * f32::from(column % 4))
+            })
+            .collect();
+        let table = Table::new(&rows, &[40, 30]);
+        assert_eq!((table.width, table.stride), (2, 1));
+        for at in [0_u16, 57, 399] {
+            for (out, value) in row(&table, at.into(), 1.0)
+                .iter()
+                .zip(&rows[usize::from(at) * 70..])
+            {
+                assert!((out - value).abs() < 0.02, "{out} {value}");
+            }
         }
     }
 
     #[test]
     fn it_is_the_same_after_storing() {
-        let rows: Vec<f32> = (0..70_u8).map(|value| f32::from(value).sin()).collect();
-        let table = Table::new(&rows, 10);
-        let (steps, cells) = table.parts();
-        let steps: Vec<u8> = steps.iter().flat_map(|step| step.to_le_bytes()).collect();
-        let (steps, cells) = (STANDARD.encode(steps), STANDARD.encode(cells));
-        assert_eq!(Table::from_parts(&steps, &cells, 7, 10), Ok(table));
-        assert!(Table::from_parts(&steps, &cells, 10, 7).is_err());
+        let long: Vec<f32> = (0..4000_u16)
+            .map(|value| f32::from(value).sin().powi(3))
+            .collect();
+        let short: Vec<f32> = (0..4000_u16).map(|value| f32::from(value % 10)).collect();
+        for (rows, columns) in [(&long, 40), (&short, 10), (&short, 80)] {
+            let table = Table::new(rows, &[columns]);
+            let (basis, steps, cells) = table.parts();
+            let (basis, steps, cells) = (encoded(basis), encoded(steps), STANDARD.encode(cells));
+            let count = rows.len() / columns;
+            let back = Table::from_parts(&basis, &steps, &cells, count, columns);
+            assert_eq!(back, Ok(table));
+            assert!(Table::from_parts(&basis, &steps, &cells, columns, count).is_err());
+        }
     }
 }

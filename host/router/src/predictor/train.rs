@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::blend::{Blend, share_of_first};
 use super::cross;
+use super::curve::Curve;
 use super::design::{Design, Scaling};
 use super::familiar::Familiar;
 use super::row::Row;
@@ -88,7 +89,18 @@ pub fn train(rows: &[Row]) -> Result<Predictor, TrainError> {
         .map(|(a, b)| mix(*a, *b))
         .collect();
     let blend = Blend::fit(&targets, &held_out, &tasks.expected);
-    let deviation = deviations(&targets, &held_out, &tasks.expected, &blend);
+    let mut joined = held_out;
+    for (words, tasks) in joined
+        .chunks_exact_mut(targets.models)
+        .zip(tasks.expected.chunks_exact(targets.models))
+    {
+        blend.join(words, tasks);
+    }
+    let curve = Curve::fit(&targets, &joined);
+    joined
+        .chunks_exact_mut(targets.models)
+        .for_each(|row| curve.bend(row));
+    let deviation = deviations(&targets, &joined);
 
     let (of_first, of_second) = (
         first.weights(&design, &targets),
@@ -132,6 +144,7 @@ pub fn train(rows: &[Row]) -> Result<Predictor, TrainError> {
             share_of_first: share,
             sharpness: tasks.sharpness,
             blend: blend.differences,
+            curve: curve.degree(),
             strangeness: familiar.weights(),
         },
         familiar,
@@ -139,7 +152,7 @@ pub fn train(rows: &[Row]) -> Result<Predictor, TrainError> {
         tasks: names.into_iter().map(Into::into).collect(),
         vocabulary,
         scaling,
-        table: Table::new(&table, columns),
+        table: Table::new(&table, &[scores, count, count]),
         shapes,
         means: targets.means,
         deviation,
@@ -147,6 +160,7 @@ pub fn train(rows: &[Row]) -> Result<Predictor, TrainError> {
         counts: tasks.counts,
         sharpness: tasks.sharpness,
         blend,
+        curve,
     }
     .sealed())
 }
@@ -177,19 +191,14 @@ fn tasks_of(rows: &[&Row]) -> (Vec<String>, Vec<usize>) {
 }
 
 /// By model: how far held-out predictions were from the truth.
-fn deviations(targets: &Targets, words: &[f32], tasks: &[f32], blend: &Blend) -> Vec<f32> {
+fn deviations(targets: &Targets, predicted: &[f32]) -> Vec<f32> {
     let models = targets.models;
     let mut squares = vec![0.0_f64; models];
     let mut counts = vec![0.0_f64; models];
-    for row in 0..targets.centred.len() / models {
-        let place = row * models..(row + 1) * models;
-        let mut predicted = words[place.clone()].to_vec();
-        blend.join(&mut predicted, &tasks[place.clone()]);
-        for (model, at) in place.enumerate() {
-            let error = (targets.centred[at] - predicted[model]) * targets.known[at];
-            squares[model] += f64::from(error).powi(2);
-            counts[model] += f64::from(targets.known[at]);
-        }
+    for (at, predicted) in predicted.iter().enumerate() {
+        let error = (targets.centred[at] - predicted) * targets.known[at];
+        squares[at % models] += f64::from(error).powi(2);
+        counts[at % models] += f64::from(targets.known[at]);
     }
     let deviation = |(square, count): (f64, f64)| (square / count.max(1.0)).sqrt().max(0.02) as f32;
     squares.into_iter().zip(counts).map(deviation).collect()

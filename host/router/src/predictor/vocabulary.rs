@@ -1,18 +1,33 @@
-//! Which buckets mean something, and how much: inverse document frequencies.
+//! Which features mean something, and how much: inverse document frequencies.
+//!
+//! Features are known by their hashes of 32 bits and found in an open-addressed table with one read of memory, mostly one
+//! that tells that nobody knows them.
 
-use crate::text::{BUCKETS, Words};
+use std::collections::HashMap;
 
-/// Marks a bucket that was not seen often enough to be learned from.
-const NONE: u32 = u32::MAX;
+use crate::text::Words;
 
-/// The buckets that were seen in training.
+/// Features that are kept, the most frequent. So many fit what a predictor may weigh.
+const MOST: usize = 1 << 16;
+
+/// Counters of the first pass over the texts, which leaves out what is too rare to be counted exactly.
+const SIEVE: usize = 1 << 22;
+
+/// A slot that is free; no feature is known by it.
+const FREE: u32 = 0;
+
+/// The features that were seen in training.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Vocabulary {
-    /// By bucket: the row of weights, or [`NONE`].
-    index: Vec<u32>,
-    /// By row.
+    /// By hash: a bit that is set where something is known, 16 to 32 of them for each. Most of a text is not, and this
+    /// is small enough to stay close to the processor.
+    sieve: Vec<u64>,
+    /// Hash and row, at most half of them taken.
+    slots: Vec<(u32, u32)>,
+    /// By row, the most frequent first.
+    hashes: Vec<u32>,
     idf: Vec<f32>,
-    /// What a bucket would weigh that nobody has ever seen.
+    /// What a feature would weigh that nobody has ever seen.
     unseen: f32,
 }
 
@@ -20,76 +35,102 @@ pub(crate) struct Vocabulary {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sparse {
     pub(crate) entries: Vec<(u32, f32)>,
-    /// The share of the text's weight that lies in buckets nobody has seen, 0 to 1.
+    /// The share of the text's weight that lies in words nobody has seen, 0 to 1.
     pub(crate) strange: f32,
 }
 
 impl Vocabulary {
-    /// Learns from texts. Buckets seen once teach nothing about other texts and are left out, unless there are few texts.
-    pub(super) fn fit<'a>(texts: impl Iterator<Item = &'a Words>) -> Self {
-        let mut frequency = vec![0_u32; BUCKETS];
-        let mut count = 0_u32;
-        for text in texts {
-            count += 1;
-            for (bucket, _) in text.counts() {
-                frequency[usize::from(bucket)] += 1;
-            }
-        }
+    /// Learns from texts. Features that are too rare teach nothing about other texts and are left out, unless there are
+    /// few texts.
+    pub(super) fn fit<'a>(texts: impl Iterator<Item = &'a Words> + Clone) -> Self {
+        let (count, mut frequency) = frequencies(texts);
         let least = least(count);
-        Self::of(
-            count,
-            frequency
-                .iter()
-                .map(|&seen| if seen < least { 0 } else { seen }),
-        )
+        frequency.retain(|_, seen| *seen >= least);
+        let mut known: Vec<(u32, u32)> = frequency.into_iter().collect();
+        known.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        known.truncate(MOST);
+        let weight = |seen: u32| (f64::from(1 + count) / f64::from(1 + seen)).ln() as f32 + 1.0;
+        let hashes: Vec<u32> = known.iter().map(|(hash, _)| *hash).collect();
+        let idf = known.iter().map(|(_, seen)| weight(*seen)).collect();
+        Self::of(hashes, idf, weight(0))
     }
 
-    /// From the frequency of each bucket; 0 leaves it out.
-    fn of(count: u32, frequency: impl Iterator<Item = u32>) -> Self {
-        let weight = |seen: u32| (f64::from(1 + count) / f64::from(1 + seen)).ln() as f32 + 1.0;
-        let mut index = vec![NONE; BUCKETS];
-        let mut idf = Vec::new();
-        for (bucket, seen) in frequency.enumerate() {
-            if seen > 0 {
-                index[bucket] = u32::try_from(idf.len()).unwrap_or(NONE);
-                idf.push(weight(seen));
+    fn of(hashes: Vec<u32>, idf: Vec<f32>, unseen: f32) -> Self {
+        let size = (hashes.len() * 2 + 2).next_power_of_two();
+        let mut slots = vec![(FREE, 0); size];
+        let mut sieve = vec![0; (size / 8).max(1).next_power_of_two()];
+        for (row, &hash) in hashes.iter().enumerate() {
+            let (place, bit) = bit(hash, sieve.len());
+            sieve[place] |= bit;
+            let mut at = hash as usize & (size - 1);
+            while slots[at].0 != FREE {
+                at = (at + 1) & (size - 1);
             }
+            slots[at] = (hash, u32::try_from(row).unwrap_or_default());
         }
         Self {
-            index,
+            sieve,
+            slots,
+            hashes,
             idf,
-            unseen: weight(0),
+            unseen,
         }
     }
 
-    /// Number of buckets that mean something.
+    /// Number of features that mean something.
     pub(crate) fn len(&self) -> usize {
         self.idf.len()
     }
 
-    /// A text in these terms.
-    pub(crate) fn apply(&self, text: &Words) -> Sparse {
-        let mut entries = Vec::with_capacity(256);
-        let (mut known, mut strange) = (0.0_f32, 0.0_f32);
-        for (bucket, count) in text.counts() {
-            let times = damped(count);
-            match self.index[usize::from(bucket)] {
-                NONE => strange += (times * self.unseen) * (times * self.unseen),
-                row => {
-                    let value = times * self.idf[row as usize];
-                    known += value * value;
-                    entries.push((row, value));
-                }
+    fn find(&self, hash: u32) -> Option<u32> {
+        let (place, bit) = bit(hash, self.sieve.len());
+        if self.sieve[place] & bit == 0 {
+            return None;
+        }
+        let mask = self.slots.len() - 1;
+        let mut at = hash as usize & mask;
+        loop {
+            match self.slots[at] {
+                (FREE, _) => return None,
+                (known, row) if known == hash => return Some(row),
+                _ => at = (at + 1) & mask,
             }
         }
-        if known > 0.0 {
-            let scale = known.sqrt().recip();
+    }
+
+    /// A text in these terms.
+    pub(crate) fn apply(&self, text: &Words) -> Sparse {
+        let mut counter = Counter::new(text.near().len() + text.far().len() / 2);
+        let (mut known, mut strange) = (0.0_f32, 0.0_f32);
+        for &hash in text.near() {
+            match self.find(hash) {
+                Some(row) => {
+                    counter.count(row);
+                    known += self.idf[row as usize] * self.idf[row as usize];
+                }
+                None => strange += self.unseen * self.unseen,
+            }
+        }
+        for row in text.far().iter().filter_map(|hash| self.find(*hash)) {
+            counter.count(row);
+        }
+        let mut square = 0.0_f32;
+        let mut entries: Vec<(u32, f32)> = counter
+            .counted
+            .iter()
+            .map(|&(row, count)| {
+                let value = damped(count) * self.idf[row as usize];
+                square += value * value;
+                (row, value)
+            })
+            .collect();
+        if square > 0.0 {
+            let scale = square.sqrt().recip();
             entries.iter_mut().for_each(|(_, value)| *value *= scale);
         }
-        let whole = known + strange;
         Sparse {
             entries,
-            strange: if whole > 0.0 { strange / whole } else { 0.0 },
+            strange: share(strange, known),
         }
     }
 
@@ -99,66 +140,165 @@ impl Vocabulary {
         &self,
         texts: impl Iterator<Item = &'a Words> + Clone,
     ) -> Vec<f32> {
-        let mut frequency = vec![0_u32; BUCKETS];
-        let mut count = 0_u32;
-        for text in texts.clone() {
-            count += 1;
-            text.counts()
-                .for_each(|(bucket, _)| frequency[usize::from(bucket)] += 1);
-        }
+        let (count, frequency) = frequencies(texts.clone());
         let least = least(count.saturating_sub(1));
         texts
             .map(|text| {
                 let (mut known, mut strange) = (0.0_f32, 0.0_f32);
-                for (bucket, times) in text.counts() {
-                    let others = frequency[usize::from(bucket)] - 1;
-                    match self.index[usize::from(bucket)] {
-                        row if row != NONE && others >= least => {
-                            known += (damped(times) * self.idf[row as usize]).powi(2);
-                        }
-                        _ => strange += (damped(times) * self.unseen).powi(2),
+                for hash in text.near() {
+                    let others = frequency.get(hash).map_or(0, |seen| seen - 1);
+                    match self.find(*hash) {
+                        Some(row) if others >= least => known += self.idf[row as usize].powi(2),
+                        _ => strange += self.unseen.powi(2),
                     }
                 }
-                if known + strange > 0.0 {
-                    strange / (known + strange)
-                } else {
-                    0.0
-                }
+                share(strange, known)
             })
             .collect()
     }
 
-    /// For storing: bucket and weight of each row, and the weight of what is unseen.
-    pub(super) fn parts(&self) -> (Vec<u16>, &[f32], f32) {
-        let mut buckets = vec![0; self.idf.len()];
-        for (bucket, &row) in self.index.iter().enumerate() {
-            if row != NONE {
-                buckets[row as usize] = u16::try_from(bucket).unwrap_or_default();
-            }
-        }
-        (buckets, &self.idf, self.unseen)
+    /// For storing: hash and weight of each row, and the weight of what is unseen.
+    pub(super) fn parts(&self) -> (&[u32], &[f32], f32) {
+        (&self.hashes, &self.idf, self.unseen)
     }
 
     /// The inverse of [`Vocabulary::parts`]; nothing where the parts do not fit together.
-    pub(super) fn from_parts(buckets: &[u16], idf: Vec<f32>, unseen: f32) -> Option<Self> {
-        let mut index = vec![NONE; BUCKETS];
-        for (row, &bucket) in buckets.iter().enumerate() {
-            let place = &mut index[usize::from(bucket)];
-            if *place != NONE {
-                return None;
-            }
-            *place = u32::try_from(row).ok()?;
-        }
-        (buckets.len() == idf.len()).then_some(Self { index, idf, unseen })
+    pub(super) fn from_parts(hashes: Vec<u32>, idf: Vec<f32>, unseen: f32) -> Option<Self> {
+        let mut sorted = hashes.clone();
+        sorted.sort_unstable();
+        let is_unique = sorted.is_sorted_by(|a, b| a < b) && sorted.first() != Some(&FREE);
+        let fits = is_unique && hashes.len() <= MOST && hashes.len() == idf.len();
+        fits.then(|| Self::of(hashes, idf, unseen))
     }
 }
 
-/// Texts that a bucket must be seen in to be learned from.
-fn least(texts: u32) -> u32 {
-    if texts < 50 { 1 } else { 2 }
+/// Where the bit of a hash is among so many words, a power of two.
+fn bit(hash: u32, words: usize) -> (usize, u64) {
+    // The upper bits: slots are found by the lower ones.
+    let place = hash.rotate_left(16) as usize;
+    ((place / 64) & (words - 1), 1 << (place % 64))
 }
 
-/// The weight of a bucket that is hit so often: a word that is said ten times is not ten times as telling.
+/// How many texts there are, and in how many of them each feature stands that is not too rare.
+fn frequencies<'a>(
+    texts: impl Iterator<Item = &'a Words> + Clone,
+) -> (u32, HashMap<u32, u32, Plain>) {
+    let mut sieve = vec![0_u8; SIEVE];
+    let mut count = 0_u32;
+    let mut features = Vec::new();
+    let distinct = |text: &Words, features: &mut Vec<u32>| {
+        features.clear();
+        features.extend(text.near().iter().chain(text.far()));
+        features.sort_unstable();
+        features.dedup();
+    };
+    for text in texts.clone() {
+        count += 1;
+        distinct(text, &mut features);
+        for hash in &features {
+            let place = &mut sieve[*hash as usize % SIEVE];
+            *place = place.saturating_add(1);
+        }
+    }
+    let least = u8::try_from(least(count)).unwrap_or(u8::MAX);
+    let mut frequency = HashMap::with_hasher(Plain::default());
+    for text in texts {
+        distinct(text, &mut features);
+        for hash in &features {
+            if sieve[*hash as usize % SIEVE] >= least && *hash != FREE {
+                *frequency.entry(*hash).or_insert(0) += 1;
+            }
+        }
+    }
+    (count, frequency)
+}
+
+/// Features are hashes already.
+#[derive(Clone, Debug, Default)]
+struct Plain(u64);
+
+impl std::hash::BuildHasher for Plain {
+    type Hasher = Self;
+
+    fn build_hasher(&self) -> Self {
+        Self(0)
+    }
+}
+
+impl std::hash::Hasher for Plain {
+    fn finish(&self) -> u64 {
+        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0 << 8 | u64::from(*byte);
+        }
+    }
+
+    fn write_u32(&mut self, value: u32) {
+        self.0 = value.into();
+    }
+}
+
+/// How often each row was hit. A small open-addressed table: counting this way is faster than sorting.
+struct Counter {
+    /// Slots that hold a place in `counted` plus one; 0 where free.
+    slots: Vec<u16>,
+    counted: Vec<(u32, u16)>,
+}
+
+impl Counter {
+    /// Room for so many rows. More are counted together with others, and no text is long enough for that.
+    fn new(most: usize) -> Self {
+        let room = (most * 2 + 16).next_power_of_two().min(1 << 16);
+        Self {
+            slots: vec![0; room],
+            counted: Vec::with_capacity(most.min(1 << 14)),
+        }
+    }
+
+    fn count(&mut self, row: u32) {
+        let mask = self.slots.len() - 1;
+        let mut slot = row as usize & mask;
+        loop {
+            match self.slots[slot] {
+                0 => {
+                    self.counted.push((row, 1));
+                    self.slots[slot] = u16::try_from(self.counted.len()).unwrap_or(u16::MAX);
+                    return;
+                }
+                place => {
+                    let entry = &mut self.counted[usize::from(place) - 1];
+                    if entry.0 == row {
+                        entry.1 = entry.1.saturating_add(1);
+                        return;
+                    }
+                }
+            }
+            slot = (slot + 1) & mask;
+        }
+    }
+}
+
+fn share(part: f32, rest: f32) -> f32 {
+    if part + rest > 0.0 {
+        part / (part + rest)
+    } else {
+        0.0
+    }
+}
+
+/// Texts that a feature must be seen in to be learned from.
+fn least(texts: u32) -> u32 {
+    match texts {
+        0..50 => 1,
+        50..200 => 2,
+        _ => 3,
+    }
+}
+
+/// The weight of a feature that is hit so often: a word that is said ten times is not ten times as telling.
 fn damped(count: u16) -> f32 {
     match count {
         1 => 1.0,
@@ -178,13 +318,18 @@ mod tests {
     }
 
     #[test]
-    fn a_text_has_length_one_and_rare_words_weigh_more() {
+    fn a_text_has_length_one_and_common_words_weigh_less() {
         let texts: Vec<_> = ["the cat", "the dog", "the cow"].map(words).into();
         let vocabulary = Vocabulary::fit(texts.iter());
         let sparse = vocabulary.apply(&words("the dog"));
         let length: f32 = sparse.entries.iter().map(|(_, v)| v * v).sum();
         assert!((length - 1.0).abs() < 1e-5);
-        assert!(sparse.entries[0].1 < sparse.entries[2].1, "{sparse:?}");
+        let the = sparse.entries.iter().find(|(row, _)| *row == 0).unwrap();
+        assert!(
+            sparse.entries.iter().all(|entry| entry.1 >= the.1),
+            "{sparse:?}"
+        );
+        assert!(sparse.entries.iter().any(|entry| entry.1 > the.1));
         assert_eq!(sparse.strange, 0.0);
     }
 
@@ -197,12 +342,28 @@ mod tests {
     }
 
     #[test]
+    fn a_text_of_any_length_is_counted() {
+        let letter = |number: u32| char::from(b'a' + (number % 26) as u8);
+        let word = |number: u32| [number, number / 26, number / 676, 0].map(letter);
+        let long: String = (0..4000).flat_map(word).collect();
+        let long = long.replace('a', " ");
+        let vocabulary = Vocabulary::fit([words(&long)].iter());
+        let sparse = vocabulary.apply(&words(&long));
+        assert!(sparse.entries.len() > 1000);
+        let mut rows: Vec<_> = sparse.entries.iter().map(|(row, _)| row).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        assert_eq!(rows.len(), sparse.entries.len());
+    }
+
+    #[test]
     fn it_is_the_same_after_storing() {
         let texts: Vec<_> = ["the cat", "the dog"].map(words).into();
         let vocabulary = Vocabulary::fit(texts.iter());
-        let (buckets, idf, unseen) = vocabulary.parts();
-        let back = Vocabulary::from_parts(&buckets, idf.to_vec(), unseen).unwrap();
+        let (hashes, idf, unseen) = vocabulary.parts();
+        let back = Vocabulary::from_parts(hashes.to_vec(), idf.to_vec(), unseen).unwrap();
         assert_eq!(back, vocabulary);
-        assert!(Vocabulary::from_parts(&[1, 1], vec![0.0; 2], 0.0).is_none());
+        assert!(Vocabulary::from_parts(vec![1, 1], vec![0.0; 2], 0.0).is_none());
+        assert!(Vocabulary::from_parts(vec![FREE], vec![0.0], 0.0).is_none());
     }
 }

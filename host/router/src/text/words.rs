@@ -1,45 +1,67 @@
-//! Words, pairs of words and beginnings of words, hashed into a fixed number of buckets
-//! (feature hashing after Weinberger et al., 2009).
-
-/// Buckets that words are hashed into.
-pub(crate) const BUCKETS: usize = 1 << 16;
+//! Words and signs, pairs of them, and beginnings of words, hashed (feature hashing after Weinberger et al., 2009).
+//!
+//! Pairs are of tokens that stand up to four places apart, and of words with only signs between them: what a question asks
+//! for is said by words that stand near each other more often than by words that touch. Hashes are of 32 bits, so that
+//! two features of a text are hardly ever taken for one.
 
 /// Letters of a longer word that stand for all its forms.
 const STEM: usize = 5;
 
-/// Starts of the hashes of each family, so that "a" as a word and as a stem fall into different buckets.
+/// Tokens of a text whose pairs are taken over more than one place between. What comes later is too much to look at as
+/// closely, and says less.
+const CLOSELY: usize = 256;
+
+/// Starts of the hashes of each family, so that "a" as a word and as a stem are different features.
 const WORD: u32 = 0x811c_9dc5;
 const STEM_FAMILY: u32 = 0x5bd1_e995;
 const NUMBER: u32 = 0x27d4_eb2f;
 const SIGN: u32 = 0x1656_67b1;
+const ACROSS: u32 = 0x3c6e_f372;
+/// By places apart, less two.
+const APART: [u32; 3] = [0x2c1b_3c6d, 0x297a_2d39, 0x1b56_c4e9];
 
-/// How often each bucket was hit. A small open-addressed table: counting this way is faster than sorting.
-#[derive(Clone, Debug)]
+/// What stands in a text. Nothing is counted here: most of it nobody has seen before, and is never looked at again.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Words {
-    /// Slots that hold a place in `counted` plus one; 0 where free.
-    slots: Vec<u16>,
-    counted: Vec<(u16, u16)>,
+    near: Vec<u32>,
+    far: Vec<u32>,
+}
+
+/// What stood before.
+struct Before {
+    /// The last four tokens of any kind, the last one first.
+    tokens: [u32; 4],
+    word: u32,
+    closely: usize,
 }
 
 impl Words {
     /// Room for a text of so many bytes.
     pub(super) fn new(bytes: usize) -> Self {
-        // A byte makes at most two features of its own (a character that is a word: itself and its pair).
-        let room = (bytes * 2 + 16).next_power_of_two().min(1 << 14);
         Self {
-            slots: vec![0; room],
-            counted: Vec::with_capacity((bytes / 2).clamp(16, 2048)),
+            near: Vec::with_capacity(bytes / 2 + 16),
+            far: Vec::with_capacity(bytes / 2 + 16),
         }
     }
 
-    /// Buckets and how often each was hit, in the order of the first hits.
-    pub(crate) fn counts(&self) -> impl Iterator<Item = (u16, u16)> + '_ {
-        self.counted.iter().copied()
+    /// Words, signs, stems, and pairs of words that follow each other, in the order of the text, each as often as it
+    /// stands there.
+    pub(crate) fn near(&self) -> &[u32] {
+        &self.near
     }
 
-    /// Counts what stands in a piece of text.
+    /// All other pairs.
+    pub(crate) fn far(&self) -> &[u32] {
+        &self.far
+    }
+
+    /// Takes in a piece of text.
     pub(super) fn read(&mut self, text: &[u8]) {
-        let mut before = WORD;
+        let mut before = Before {
+            tokens: [WORD; 4],
+            word: WORD,
+            closely: CLOSELY,
+        };
         let mut at = 0;
         while let Some(&byte) = text.get(at) {
             match CLASS[usize::from(byte)] {
@@ -59,7 +81,7 @@ impl Words {
                     }
                     self.word(hash, &mut before);
                     if at - start > STEM {
-                        self.count(stem ^ STEM_FAMILY);
+                        self.near.push(mixed(stem ^ STEM_FAMILY));
                     }
                 }
                 // Scripts without spaces: each character is a word, and pairs do the rest.
@@ -81,7 +103,10 @@ impl Words {
                     self.word(step(NUMBER, length), &mut before);
                 }
                 Class::Sign => {
-                    self.count(step(SIGN, byte));
+                    let hash = step(SIGN, byte);
+                    self.near.push(mixed(hash));
+                    self.far.push(mixed(pair(before.tokens[0], hash)));
+                    self.apart(hash, &mut before);
                     at += 1;
                 }
                 Class::Space => at += 1,
@@ -89,35 +114,32 @@ impl Words {
         }
     }
 
-    fn word(&mut self, hash: u32, before: &mut u32) {
-        self.count(hash);
-        self.count(before.rotate_left(11) ^ hash.wrapping_mul(0x9e37_79b1));
-        *before = hash;
+    fn word(&mut self, hash: u32, before: &mut Before) {
+        self.near.push(mixed(hash));
+        let touching = pair(before.tokens[0], hash);
+        if before.word == before.tokens[0] {
+            self.near.push(mixed(touching));
+        } else {
+            self.near.push(mixed(pair(before.word, hash) ^ ACROSS));
+            self.far.push(mixed(touching));
+        }
+        self.apart(hash, before);
+        before.word = hash;
     }
 
-    fn count(&mut self, hash: u32) {
-        let bucket = bucket(hash);
-        let mask = self.slots.len() - 1;
-        let mut slot = usize::from(bucket) & mask;
-        loop {
-            match self.slots[slot] {
-                0 => {
-                    // The table never fills: it has more slots than a text of its size has features.
-                    self.counted.push((bucket, 1));
-                    self.slots[slot] = u16::try_from(self.counted.len()).unwrap_or(u16::MAX);
-                    return;
-                }
-                place => {
-                    let entry = &mut self.counted[usize::from(place) - 1];
-                    if entry.0 == bucket {
-                        entry.1 = entry.1.saturating_add(1);
-                        return;
-                    }
-                }
-            }
-            slot = (slot + 1) & mask;
+    fn apart(&mut self, hash: u32, before: &mut Before) {
+        let places = if before.closely > 0 { APART.len() } else { 1 };
+        before.closely = before.closely.saturating_sub(1);
+        for (family, other) in APART.iter().zip(&before.tokens[1..]).take(places) {
+            self.far.push(mixed(pair(*other, hash) ^ family));
         }
+        before.tokens.rotate_right(1);
+        before.tokens[0] = hash;
     }
+}
+
+fn pair(before: u32, hash: u32) -> u32 {
+    before.rotate_left(11) ^ hash.wrapping_mul(0x9e37_79b1)
 }
 
 /// One step of FNV-1a.
@@ -125,15 +147,13 @@ fn step(hash: u32, byte: u8) -> u32 {
     (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
 }
 
-/// The finaliser of MurmurHash3, folded: FNV alone leaves neighbours close to each other.
-fn bucket(hash: u32) -> u16 {
-    let mut hash = hash;
+/// The finaliser of MurmurHash3: FNV alone leaves neighbours close to each other.
+fn mixed(mut hash: u32) -> u32 {
     hash ^= hash >> 16;
     hash = hash.wrapping_mul(0x85eb_ca6b);
     hash ^= hash >> 13;
     hash = hash.wrapping_mul(0xc2b2_ae35);
-    hash ^= hash >> 16;
-    hash as u16
+    hash ^ (hash >> 16)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -171,50 +191,57 @@ mod tests {
 
     use super::*;
 
-    fn counts(text: &str) -> Vec<(u16, u16)> {
+    fn read(text: &str) -> Words {
         let mut words = Words::new(text.len());
         words.read(text.as_bytes());
-        let mut counts: Vec<_> = words.counts().collect();
-        counts.sort_unstable();
-        counts
+        words
+    }
+
+    fn all(text: &str) -> Vec<u32> {
+        let words = read(text);
+        let mut all = [words.near, words.far].concat();
+        all.sort_unstable();
+        all
     }
 
     #[test]
     fn case_and_the_value_of_numbers_make_no_difference() {
-        assert_eq!(counts("Refund 250 now"), counts("refund 999 NOW"));
-        assert_ne!(counts("refund 250"), counts("refund 25"));
+        assert_eq!(all("Refund 250 now"), all("refund 999 NOW"));
+        assert_ne!(all("refund 250"), all("refund 25"));
     }
 
     #[test]
     fn the_order_of_words_makes_a_difference() {
-        assert_ne!(counts("dog bites man"), counts("man bites dog"));
+        assert_ne!(all("dog bites man"), all("man bites dog"));
     }
 
     #[test]
     fn forms_of_a_word_share_its_stem() {
-        let stem = |text| {
-            counts(text)
-                .into_iter()
-                .map(|(bucket, _)| bucket)
-                .collect::<Vec<_>>()
-        };
-        let (a, b) = (stem("translate"), stem("translation"));
-        assert_eq!(a.iter().filter(|bucket| b.contains(bucket)).count(), 1);
+        let (a, b) = (read("translate"), read("translation"));
+        let shared = a.near.iter().filter(|hash| b.near.contains(hash));
+        assert_eq!(shared.count(), 1);
+    }
+
+    #[test]
+    fn words_with_only_signs_between_them_are_near() {
+        let near = |text| read(text).near;
+        assert_eq!(near("yes, no").len(), near("yes no").len() + 1);
+        let (a, b) = (near("yes, no"), near("yes; no"));
+        assert_eq!(a.iter().filter(|hash| b.contains(hash)).count(), 4);
     }
 
     #[test]
     fn scripts_without_spaces_have_words_too() {
-        assert!(counts("日本語の質問").len() >= 6);
+        assert!(read("日本語の質問").near.len() >= 6);
     }
 
     proptest! {
         #[test]
-        fn every_feature_is_counted_whatever_the_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..6000)) {
+        fn a_text_has_no_more_features_than_seven_a_byte(bytes in proptest::collection::vec(any::<u8>(), 0..6000)) {
             let mut words = Words::new(bytes.len());
             words.read(&bytes);
-            let distinct: std::collections::BTreeSet<u16> = words.counts().map(|(bucket, _)| bucket).collect();
-            prop_assert_eq!(distinct.len(), words.counts().count());
-            prop_assert!(words.counts().all(|(_, count)| count > 0));
+            prop_assert!(words.near.len() <= 2 * bytes.len());
+            prop_assert!(words.near.len() + words.far.len() <= 6 * bytes.len());
         }
     }
 }
