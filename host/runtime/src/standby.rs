@@ -88,8 +88,8 @@ impl Standby {
     /// An instance: one that stands by, or a new one.
     pub(crate) fn take(&self) -> wasmtime::Result<Prepared> {
         let taken = self.shelf.ready.pop();
-        // Waking the thread costs a system call, so it is woken for half a shelf at a time.
-        if self.shelf.ready.len() <= self.shelf.ready.capacity() / 2 {
+        // Waking the thread costs a system call, so it is woken for most of a shelf at a time.
+        if self.shelf.ready.len() <= self.shelf.ready.capacity() / 4 {
             self.ask();
         }
         match taken {
