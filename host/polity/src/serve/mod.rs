@@ -37,6 +37,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::console::Sessions;
+use crate::otel::Spans;
 use hosts::Hosts;
 use metrics::Traffic;
 
@@ -59,6 +60,8 @@ pub(crate) struct Options {
     pub(crate) host_names: Vec<String>,
     /// The secret of the constitution's push hook.
     pub(crate) hook: Option<Hook>,
+    /// Where completions are told of, for the count of what became of it.
+    pub(crate) spans: Option<Spans>,
 }
 
 /// A host about to be served.
@@ -77,6 +80,7 @@ pub(crate) struct Shared {
     hosts: Hosts,
     traffic: Traffic,
     hook: Option<Hook>,
+    spans: Option<Spans>,
     /// Cancelled when no new work is taken.
     pub(crate) ending: CancellationToken,
 }
@@ -89,6 +93,7 @@ impl Shared {
             hosts: Hosts::new(address, &options.host_names),
             traffic: Traffic::default(),
             hook: options.hook.clone(),
+            spans: options.spans.clone(),
             ending: CancellationToken::new(),
         }
     }
