@@ -158,6 +158,39 @@ async fn garbage_is_never_called_an_answer() {
 }
 
 #[tokio::test]
+async fn a_whole_answer_that_breaks_off_is_paid_for_as_far_as_it_came() {
+    let (upstream, script) = Script::start().await;
+    let host = host(&upstream, |options| options).await;
+    let half = stream().event(&piece(&"word ".repeat(400))).and_break();
+    let document = Answer::json(200, "{\"choices\": [{\"index\": 0, \"mess");
+    for (name, answer, output_tokens) in [("text", half, 500), ("document", document, 0)] {
+        script.says(answer);
+        for surface in TEXT {
+            surface.ask(&host, &json!({})).await.error();
+            at_rest(&host).await;
+            let record = &records(&host, 1).await[0];
+            assert_eq!(record["status"], "failed", "{name} {surface:?}: {record}");
+            assert_eq!(record["is_estimate"], true, "{name} {surface:?}: {record}");
+            assert_eq!(record["output_tokens"], output_tokens, "{name}: {record}");
+            assert!(
+                record["input_tokens"].as_u64() > Some(0),
+                "{name}: {record}"
+            );
+            let attempts = record["attempts"].as_array().unwrap();
+            let costs = attempts.iter().map(|it| it["cost_micro"].as_u64().unwrap());
+            let costs: Vec<u64> = costs.collect();
+            assert!(!costs.contains(&0), "{name} {surface:?}: {record}");
+            assert_eq!(record["cost_micro"], costs.iter().sum::<u64>(), "{record}");
+        }
+    }
+    // Whoever does not begin to answer does not charge.
+    script.says(Answer::json(500, "{}"));
+    Surface::Chat.ask(&host, &json!({})).await.error();
+    at_rest(&host).await;
+    assert_eq!(records(&host, 1).await[0]["cost_micro"], 0);
+}
+
+#[tokio::test]
 async fn vectors_that_do_not_fit_the_texts_are_refused() {
     let (upstream, script) = Script::start().await;
     let host = host(&upstream, |options| options).await;

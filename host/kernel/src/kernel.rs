@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use polity_constitution::{Constitution, Problems};
+use polity_dispatch::AttemptRecord;
 use polity_dispatch::cache::CacheStats;
 use polity_inbox::Inbox;
 use polity_ledger::{Clock, Commit, CommitError, Event, Ledger, Options, ReadError};
@@ -17,6 +18,7 @@ use uuid::Uuid;
 
 use crate::Actor;
 use crate::budget::{RecoverError, Spending, SpentToday};
+use crate::completion::{CompletionEnded, CompletionRecord};
 use crate::constitution_live::RefusedConstitution;
 use crate::constitution_store as store;
 use crate::counters::{Counters, Counting};
@@ -73,6 +75,26 @@ pub(crate) struct Inner {
     pub(crate) amending: tokio::sync::Mutex<()>,
     /// What the constitution's folder holds, where that is not in force.
     pub(crate) refused: ArcSwapOption<RefusedConstitution>,
+}
+
+impl Inner {
+    /// Counts a completion that has ended, and tells who watches.
+    pub(crate) fn ended(
+        &self,
+        id: Uuid,
+        completion: &CompletionRecord,
+        attempts: &[AttemptRecord],
+    ) {
+        self.counting.completion(completion);
+        if let Some(watch) = &self.settings.watch {
+            watch.ended(CompletionEnded {
+                decision: id,
+                at_ms: self.clock.now_ms(),
+                completion,
+                attempts,
+            });
+        }
+    }
 }
 
 impl Kernel {

@@ -68,9 +68,10 @@ pub use amendments::{
 pub use archive::DecisionFilter;
 pub use budget::{Account, OverBudget, Period, Scope, SpentToday};
 pub use completion::{
-    About, Answer, AnswerStream, Cached, CascadeAccount, CompleteError, Completed,
-    CompletionRecord, CompletionRequest, CompletionStatus, CouncilAccount, Embedded,
-    EmbeddingRequest, Failure, MemberAccount, Message, Piece, Together, TryAccount, ViewAccount,
+    About, Answer, AnswerStream, Cached, CascadeAccount, CompleteError, Completed, CompletionEnded,
+    CompletionRecord, CompletionRequest, CompletionStatus, CompletionWatch, CouncilAccount,
+    Embedded, EmbeddingRequest, Failure, MemberAccount, Message, NoTraceParent, Piece, Together,
+    TraceParent, TryAccount, ViewAccount,
 };
 pub use constitution_live::{RefusedConstitution, ReloadError, Reloaded};
 pub use costs::{CostSum, Costs};
@@ -103,6 +104,7 @@ pub use workflows::{
     Received, RunError, Waiting, WorkflowCount,
 };
 
+pub use polity_dispatch::{AttemptEnd, AttemptRecord, Role};
 pub use polity_router::{
     Feedback, Row, RowError, State as RouterState, Wants, WantsError, read_rows,
 };

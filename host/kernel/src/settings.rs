@@ -12,7 +12,7 @@ use polity_runtime::digest::Digest;
 use polity_runtime::egress::{Resolver, SystemResolver};
 use polity_runtime::{registry, signature};
 
-use crate::{PullError, RemoteSettings};
+use crate::{CompletionWatch, PullError, RemoteSettings};
 
 /// Where everything is, and what may differ from one host to the next.
 #[derive(Clone)]
@@ -39,6 +39,8 @@ pub struct Settings {
     pub cache_bytes: u64,
     /// The git remote that the constitution is taken from; the company's folder is the host's own then.
     pub remote: Option<RemoteSettings>,
+    /// Who is told of completions when they have ended.
+    pub watch: Option<Arc<dyn CompletionWatch>>,
 }
 
 /// Why a kernel did not start.
@@ -94,6 +96,7 @@ impl Settings {
             store: None,
             cache_bytes: 4 << 20,
             remote: None,
+            watch: None,
         }
     }
 }

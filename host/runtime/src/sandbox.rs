@@ -14,6 +14,7 @@ use crate::imports::reply::{Delta, Reply};
 use crate::imports::{InertWasi, Links};
 use crate::meter::Meter;
 use crate::pulse::EPOCH_TICK;
+use crate::received::Received;
 use crate::world::World;
 
 /// Fuel for making an instance: start functions of language runtimes run here.
@@ -41,6 +42,7 @@ pub(crate) struct Guest {
     pub(crate) table: ResourceTable,
     pub(crate) reply: Reply,
     pub(crate) reply_left: u64,
+    pub(crate) received: Received,
     pub(crate) egress: Option<Session>,
     pub(crate) wasi: Option<Box<InertWasi>>,
     pub(crate) log_left: usize,
@@ -109,6 +111,7 @@ pub(crate) fn store(engine: &Engine, profile: &Arc<Profile>) -> wasmtime::Result
         table,
         reply: Reply::None,
         reply_left: limits.response_bytes,
+        received: Received::default(),
         egress,
         wasi,
         log_left: size(limits.log_bytes),

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::flight::Next;
 use super::others::Others;
 use super::run::{Prepared, Ready, within};
-use super::{CompleteError, CompletionRequest, Message};
+use super::{CompleteError, CompletionRequest, Message, TraceParent};
 use crate::{Actor, Kernel};
 
 /// Texts of one request.
@@ -32,6 +32,8 @@ pub struct EmbeddingRequest {
     pub wants: Option<Wants>,
     /// Time until the vectors must be there.
     pub deadline: Option<Duration>,
+    /// The span of a trace that it is part of.
+    pub trace: Option<TraceParent>,
 }
 
 /// Vectors, and where they come from.
@@ -68,6 +70,7 @@ impl Kernel {
             input,
             wants,
             deadline,
+            trace,
         } = request;
         if input.is_empty() || input.len() > MAX_TEXTS {
             return Err(CompleteError::Invalid(format!(
@@ -90,6 +93,7 @@ impl Kernel {
             wants,
             deadline,
             embeddings: true,
+            trace,
             ..CompletionRequest::new(model, messages.collect())
         };
         let ready = match self.prepare_completion(actor, request, false, None).await? {

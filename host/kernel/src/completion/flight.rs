@@ -14,7 +14,7 @@ use polity_dispatch::{
 };
 use polity_runtime::failure::CallError;
 use polity_runtime::plugin::Completion;
-use polity_runtime::{Delta, Problem};
+use polity_runtime::{Delta, Problem, Received};
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -43,6 +43,12 @@ pub(super) struct Flight {
     continuation: Option<Continuation>,
     /// Whether what goes out is no longer what the first attempt sent, so that the seam has to be minded.
     is_continued: bool,
+    /// What comes of the call under way, if nobody reads it piece by piece.
+    received: Received,
+    /// Bytes of answers that failed calls had collected.
+    collected_bytes: u64,
+    /// Whether the last call failed although its provider had begun to answer.
+    is_broken_off: bool,
     /// What was held back of a continuation until its end.
     tail: Option<String>,
     longest: u64,
@@ -191,6 +197,9 @@ impl Flight {
             may_hedge,
             continuation: None,
             is_continued: false,
+            received: Received::default(),
+            collected_bytes: 0,
+            is_broken_off: false,
             tail: None,
             longest: plan.max_output_tokens.unwrap_or_default().into(),
             began_ms: plan.now_ms,
@@ -277,6 +286,34 @@ impl Flight {
     pub(super) fn is_hedged(&self, model: &Arc<ModelEntry>) -> bool {
         self.hedge
             .is_some_and(|seat| Arc::ptr_eq(&self.seats[seat], model))
+    }
+
+    /// What the next call is to count on.
+    pub(super) fn listen(&mut self) -> Received {
+        (self.collected_bytes, self.is_broken_off) = (0, false);
+        self.received = Received::default();
+        self.received.clone()
+    }
+
+    /// The same for one of several calls, which has just ended.
+    pub(super) fn received(&mut self, received: Received) {
+        self.received = received;
+    }
+
+    /// Bytes that the last call collected before it failed, and whether its provider had begun to answer.
+    pub(super) fn broken_off(&self) -> (u64, bool) {
+        (self.collected_bytes, self.is_broken_off)
+    }
+
+    /// Counts what a call collected that failed: it is charged for.
+    fn take_received(&mut self) -> bool {
+        let received = std::mem::take(&mut self.received);
+        self.collected_bytes = received.kept_bytes();
+        self.is_broken_off = received.is_answering();
+        if self.collected_bytes > 0 {
+            let _ = self.tell(Event::Thinking(self.collected_bytes));
+        }
+        self.is_broken_off
     }
 
     /// What comes next is about this call.
@@ -401,6 +438,13 @@ impl Flight {
             Err(error) => {
                 let retry_after_ms = error.retry_after_ms();
                 let class = ErrorClass::of_code(error.code(), retry_after_ms.is_some());
+                // A connection that is lost after the answer has begun was no failure to connect: the prompt has been
+                // read, and what was written is charged for.
+                let is_broken_off = self.take_received();
+                let class = match class {
+                    ErrorClass::Connection if is_broken_off => ErrorClass::BrokenStream,
+                    class => class,
+                };
                 let failure = Failure::new(class, error.to_string());
                 let failure = match retry_after_ms {
                     Some(ms) => failure.retry_after(ms.into()),
@@ -430,6 +474,7 @@ impl Flight {
 
     /// The caller has gone.
     pub(super) fn cancel(&mut self) {
+        self.take_received();
         let now_ms = self.now_ms();
         self.dispatch.cancel(now_ms, &self.gates);
     }

@@ -22,6 +22,7 @@ mod running;
 mod stream;
 mod telemetry;
 mod together;
+mod trace;
 
 pub use about::{
     About, Cached, CascadeAccount, CouncilAccount, MemberAccount, Together, TryAccount, ViewAccount,
@@ -34,6 +35,7 @@ pub use outcome::{CompletionRecord, CompletionStatus, Failure};
 pub use request::CompletionRequest;
 pub(crate) use run::KIND;
 pub use stream::{AnswerStream, Piece};
+pub use trace::{CompletionEnded, CompletionWatch, NoTraceParent, TraceParent};
 
 /// Stands in the place of an adapter's name where several models answered together.
 pub(crate) const PARTY: &str = "polity";

@@ -8,7 +8,7 @@ use polity_runtime::digest::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::price::Tokens;
-use super::{About, PARTY};
+use super::{About, PARTY, TraceParent};
 use crate::digest::text;
 use crate::models::{Chosen, ModelEntry, Routing};
 
@@ -84,6 +84,9 @@ pub struct CompletionRecord {
     /// Why there is no answer, where there is none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error: Option<Failure>,
+    /// The span of a trace that the request was part of. It is told to who watches, and not kept.
+    #[serde(skip)]
+    pub trace: Option<TraceParent>,
 }
 
 /// Why there is no answer.
@@ -146,6 +149,7 @@ impl CompletionRecord {
             took_us: 0,
             about: None,
             error: None,
+            trace: None,
         }
     }
 
@@ -179,6 +183,7 @@ impl CompletionRecord {
             took_us: 0,
             about: None,
             error: None,
+            trace: None,
         }
     }
 

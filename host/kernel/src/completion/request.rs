@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::Message;
 use super::message::write_text;
+use super::{Message, TraceParent};
 
 /// Roles that a message may have.
 const ROLES: [&str; 4] = ["system", "user", "assistant", "tool"];
@@ -56,6 +56,9 @@ pub struct CompletionRequest {
     /// The protocol that it is part of, whose budget pays for it, too. Rules do not see it and cannot change it.
     #[serde(skip)]
     pub protocol: Option<String>,
+    /// The span of a trace that it is part of. Rules do not see it.
+    #[serde(skip)]
+    pub trace: Option<TraceParent>,
 }
 
 impl CompletionRequest {
@@ -186,6 +189,7 @@ impl CompletionRequest {
         Ok(Self {
             deadline: self.deadline,
             protocol: self.protocol.clone(),
+            trace: self.trace,
             ..read
         })
     }

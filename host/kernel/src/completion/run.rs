@@ -147,9 +147,10 @@ impl Kernel {
             } else {
                 wire.model.clone_from(&model.info.id);
                 let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+                let reply = Reply::Collect(Vec::new());
                 let call = model
                     .adapter
-                    .complete(&wire, Reply::Collect(Vec::new()), left);
+                    .complete_receiving(&wire, reply, left, running.listen());
                 let called = within(patience, call).await;
                 let is_over = running.landed(&called);
                 (called, is_over)
@@ -207,15 +208,16 @@ impl Kernel {
         let records = ruling.law.charter().ledger().completions;
         let outcome = ruling.resolution.kind();
         if outcome >= OutcomeKind::Escalate {
-            let completion =
+            let mut completion =
                 CompletionRecord::new(request.model, &chosen, stream, CompletionStatus::Refused);
+            completion.trace = request.trace;
             return Err(self.refuse(ruling, completion, records, started).await);
         }
         let asked = request.model.clone();
         let (record, amended) = Record::new(ruling);
         let mut completion =
             CompletionRecord::new(asked, &chosen, stream, CompletionStatus::Answered);
-        completion.embeddings = request.embeddings;
+        (completion.embeddings, completion.trace) = (request.embeddings, request.trace);
         let mut judged = Judged {
             id,
             record,
@@ -234,6 +236,7 @@ impl Kernel {
                         CompletionStatus::Answered,
                     );
                     judged.completion.embeddings = request.embeddings;
+                    judged.completion.trace = request.trace;
                     (request, chosen)
                 }
                 Err(detail) => {
@@ -474,7 +477,7 @@ impl Kernel {
                 Err(error) => return error.into(),
             };
             if let Some(completion) = &record.details.completion {
-                self.inner.counting.completion(completion);
+                self.inner.ended(id, completion, &[]);
             }
         } else if let Err(error) = self.write(id, record.clone(), records).await {
             return error;
@@ -525,7 +528,7 @@ impl Kernel {
     ) -> Result<(), CompleteError> {
         let inner = &*self.inner;
         if let Some(completion) = &record.details.completion {
-            inner.counting.completion(completion);
+            inner.ended(id, completion, &[]);
         }
         let commit = Commit::new().event(record.event(id));
         match records {

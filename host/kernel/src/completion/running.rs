@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use polity_constitution::CompletionRecords;
 use polity_dispatch::{AttemptId, Continuation};
 use polity_ledger::{Commit, CommitError, Event};
-use polity_runtime::Delta;
 use polity_runtime::failure::CallError;
 use polity_runtime::plugin::{Completion, Outcome};
+use polity_runtime::{Delta, Received};
 use uuid::Uuid;
 
 use super::cache::Keep;
@@ -132,6 +132,12 @@ impl Running {
         next
     }
 
+    /// What the next call is to count on, so that an answer that breaks off can be settled.
+    pub(super) fn listen(&mut self) -> Received {
+        let open = self.open.as_mut();
+        open.map_or_else(Received::default, |open| open.flight.listen())
+    }
+
     /// Takes note of how a call ended, and says whether nobody else is to be asked.
     pub(super) fn landed(&mut self, returned: &Result<Completion, CallError>) -> bool {
         let Some(open) = &mut self.open else {
@@ -188,9 +194,11 @@ impl Running {
         attempt: AttemptId,
         model: &Arc<ModelEntry>,
         returned: &Result<Completion, CallError>,
+        received: Received,
     ) -> bool {
         if let Some(open) = &mut self.open {
             open.flight.attend(attempt);
+            open.flight.received(received);
         }
         let is_over = self.landed(returned);
         if is_over {
@@ -400,12 +408,16 @@ impl Dispatched {
         delivered_bytes: u64,
     ) -> Result<Settled, CommitError> {
         let info = &self.model.info;
+        // What was read piece by piece, or collected by a call that did not come to its end.
+        let (collected_bytes, is_broken_off) = self.flight.broken_off();
+        let delivered_bytes = delivered_bytes.max(collected_bytes);
         let guess = Tokens {
             input: guess_tokens(self.prompt_bytes as u64),
             output: guess_tokens(delivered_bytes),
             cached: 0,
         };
         let is_priced = info.input_price > 0 || info.output_price > 0;
+        let breakers = self.flight.breaker_events();
         let trail = self.flight.trail();
         let longest = self.flight.longest_answer();
         let completion = &mut self.completion;
@@ -433,8 +445,8 @@ impl Dispatched {
                     code: error.code().to_owned(),
                     detail: error.to_string(),
                 });
-                // What failed before its first piece is not charged for by any provider we know.
-                if delivered_bytes > 0 {
+                // What failed before an answer had begun is not charged for by any provider we know.
+                if delivered_bytes > 0 || is_broken_off {
                     (guess, true)
                 } else {
                     (Tokens::default(), false)
@@ -457,11 +469,10 @@ impl Dispatched {
         if tried.len() > 1 || completion.status != CompletionStatus::Answered {
             completion.attempts = tried.clone();
         }
-        let breakers = self.flight.breaker_events();
         completion.took_us = micros(self.started.elapsed());
 
         let inner = &*self.kernel.inner;
-        inner.counting.completion(completion);
+        inner.ended(self.id, completion, tried);
         telemetry::tell(self.id, completion);
         let cost_micro = completion.cost_micro;
         self.record.details.completion = Some(self.completion);

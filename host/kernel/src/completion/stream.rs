@@ -133,10 +133,12 @@ impl AnswerStream {
             let (sender, mut pieces) = mpsc::channel(AHEAD);
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
             let (adapter, asked) = (model.adapter.clone(), request.clone());
-            let mut guest: Guest =
-                Box::pin(
-                    async move { adapter.complete(&asked, Reply::Stream(sender), left).await },
-                );
+            let received = running.listen();
+            let mut guest: Guest = Box::pin(async move {
+                adapter
+                    .complete_receiving(&asked, Reply::Stream(sender), left, received)
+                    .await
+            });
             let sign = poll_fn(|context| first_sign(&mut guest, &mut pieces, context));
             let (delta, returned) = match within(patience, async { Ok(sign.await) }).await {
                 Ok(Sign::Piece(delta)) => (delta, None),
@@ -369,9 +371,10 @@ async fn go_on(
         .deadline
         .map(|at| at.saturating_duration_since(Instant::now()));
     let adapter = model.adapter.clone();
+    let received = running.listen();
     let guest: Guest = Box::pin(async move {
         adapter
-            .complete(&request, Reply::Stream(sender), left)
+            .complete_receiving(&request, Reply::Stream(sender), left, received)
             .await
     });
     Moved::On(guest, pieces, running, rest)

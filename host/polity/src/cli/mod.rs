@@ -59,10 +59,11 @@ use std::process::ExitCode;
 use clap::{Args, Command as Clap, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use exit::{EXIT_CODES, Exit};
+pub(crate) use host::http_client;
 use host::{Host, HostArgs};
 use out::Out;
 use place::PlaceArgs;
-use report::Report;
+pub(crate) use report::Report;
 
 /// Examples before options: that is what people look for.
 const HELP: &str =

@@ -21,6 +21,9 @@ pub(crate) const WHY: HeaderName = HeaderName::from_static("x-polity-why");
 /// The longest that a caller will wait, in milliseconds.
 pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("x-polity-timeout-ms");
 
+/// The span of a trace that a request was sent in.
+pub(crate) const TRACE: HeaderName = HeaderName::from_static("traceparent");
+
 /// The longest `x-request-id` that is taken from a caller.
 const MAX_REQUEST_ID: usize = 128;
 

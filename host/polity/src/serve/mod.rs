@@ -38,6 +38,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::console::Sessions;
+use crate::otel::Spans;
 use hosts::Hosts;
 use metrics::Traffic;
 
@@ -60,6 +61,8 @@ pub(crate) struct Options {
     pub(crate) host_names: Vec<String>,
     /// The secret of the constitution's push hook.
     pub(crate) hook: Option<Hook>,
+    /// Where completions are told of, for the count of what became of it.
+    pub(crate) spans: Option<Spans>,
 }
 
 /// A host about to be served.
@@ -78,6 +81,7 @@ pub(crate) struct Shared {
     hosts: Hosts,
     traffic: Traffic,
     hook: Option<Hook>,
+    spans: Option<Spans>,
     /// Cancelled when no new work is taken.
     pub(crate) ending: CancellationToken,
 }
@@ -90,6 +94,7 @@ impl Shared {
             hosts: Hosts::new(address, &options.host_names),
             traffic: Traffic::default(),
             hook: options.hook.clone(),
+            spans: options.spans.clone(),
             ending: CancellationToken::new(),
         }
     }

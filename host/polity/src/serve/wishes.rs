@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::HeaderMap;
-use polity_kernel::Wants;
+use polity_kernel::{TraceParent, Wants};
 
 use super::fault::Fault;
 use super::headers;
@@ -18,6 +18,11 @@ pub(super) fn take(
     let wanted = wishes.as_ref().and_then(|wants| wants.deadline_ms);
     let wanted = wanted.map(Duration::from_millis);
     Ok(deadline.into_iter().chain(wanted).min())
+}
+
+/// The span that the request was sent in. A header that says none is none.
+pub(super) fn trace(headers: &HeaderMap) -> Option<TraceParent> {
+    headers.get(headers::TRACE)?.to_str().ok()?.parse().ok()
 }
 
 fn wants(headers: &HeaderMap, wants: &mut Option<Wants>) -> Result<(), Fault> {

@@ -59,12 +59,17 @@ impl HostResponse for Guest {
         response: Resource<Response>,
         max: u32,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, Problem>> {
+        let received = self.received.clone();
         let response = self.table.get_mut(&response)?;
         let max = usize::try_from(max)
             .unwrap_or(MAX_PIECE)
             .clamp(1, MAX_PIECE);
         Ok(match response.incoming.next(max).await {
-            Ok(piece) => Ok(piece.map(Vec::from)),
+            Ok(piece) => {
+                let bytes = piece.as_ref().map_or(0, |piece| piece.len());
+                received.respond(response.incoming.status(), bytes);
+                Ok(piece.map(Vec::from))
+            }
             Err(error) => Err(problem(&error)),
         })
     }

@@ -34,6 +34,7 @@ impl Host for Guest {
         match &mut self.reply {
             Reply::None => Err(Stopped::Cancelled),
             Reply::Collect(pieces) => {
+                self.received.keep(size as u64);
                 pieces.push(delta);
                 Ok(())
             }

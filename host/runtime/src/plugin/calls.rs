@@ -18,6 +18,7 @@ use crate::exports::{Exports, without_waiting};
 use crate::failure::{CallError, cut};
 use crate::imports::reply::{Delta, Reply};
 use crate::pulse::Beat;
+use crate::received::Received;
 use crate::sandbox::{Guest, ticks};
 use crate::standby::Prepared;
 
@@ -88,9 +89,22 @@ impl Plugin {
         reply: Reply,
         deadline: Option<Duration>,
     ) -> Result<Completion, CallError> {
+        self.complete_receiving(request, reply, deadline, Received::default())
+            .await
+    }
+
+    /// The same for a caller who has to know what came of the answer though the call fails.
+    pub async fn complete_receiving(
+        &self,
+        request: &model::Request,
+        reply: Reply,
+        deadline: Option<Duration>,
+        received: Received,
+    ) -> Result<Completion, CallError> {
         let mut call = self.begin(None)?;
         let (store, model) = call.model()?;
         store.data_mut().reply = reply;
+        store.data_mut().received = received;
         let called = self
             .in_time(deadline, model.call_complete(&mut *store, request))
             .await?;

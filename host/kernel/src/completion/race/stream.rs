@@ -8,7 +8,7 @@ use std::time::Instant;
 use polity_dispatch::AttemptId;
 use polity_runtime::failure::CallError;
 use polity_runtime::plugin::{Completion, Request};
-use polity_runtime::{Delta, Reply};
+use polity_runtime::{Delta, Received, Reply};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
@@ -44,6 +44,7 @@ struct Runner {
     model: Arc<ModelEntry>,
     guest: Guest,
     pieces: mpsc::Receiver<Delta>,
+    received: Received,
     /// White space: it shows nobody anything.
     held: Vec<Delta>,
 }
@@ -95,7 +96,8 @@ pub(in crate::completion) async fn first_to_speak(
                     Sign::Piece(piece) => (piece, None),
                     Sign::Whole(piece, returned) => (piece, Some(returned)),
                     Sign::Returned(returned) => {
-                        let is_over = running.finished(runner.attempt, &runner.model, &returned);
+                        let (attempt, received) = (runner.attempt, runner.received);
+                        let is_over = running.finished(attempt, &runner.model, &returned, received);
                         last = returned;
                         if is_over {
                             return Lead::Nobody(last);
@@ -110,6 +112,7 @@ pub(in crate::completion) async fn first_to_speak(
                     guest,
                     pieces,
                     held,
+                    ..
                 } = runner;
                 let pieces_so_far = held.into_iter().chain([piece]);
                 let first = running.spoke(attempt, &model, pieces_so_far);
@@ -137,13 +140,19 @@ impl Runner {
         let (sender, pieces) = mpsc::channel(AHEAD);
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         let adapter = model.adapter.clone();
-        let guest: Guest =
-            Box::pin(async move { adapter.complete(&asked, Reply::Stream(sender), left).await });
+        let received = Received::default();
+        let counted = received.clone();
+        let guest: Guest = Box::pin(async move {
+            adapter
+                .complete_receiving(&asked, Reply::Stream(sender), left, counted)
+                .await
+        });
         Self {
             attempt,
             model,
             guest,
             pieces,
+            received,
             held: Vec::new(),
         }
     }

@@ -6,9 +6,9 @@ use std::time::Instant;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use polity_dispatch::AttemptId;
-use polity_runtime::Reply;
 use polity_runtime::failure::CallError;
 use polity_runtime::plugin::{Completion, Request};
+use polity_runtime::{Received, Reply};
 use tokio::time::sleep;
 
 use super::Lap;
@@ -35,8 +35,12 @@ pub(in crate::completion) async fn first_to_end(
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         async move {
             let reply = Reply::Collect(Vec::new());
-            let called = model.adapter.complete(&asked, reply, left).await;
-            (attempt, model, called)
+            let received = Received::default();
+            let called = model
+                .adapter
+                .complete_receiving(&asked, reply, left, received.clone())
+                .await;
+            (attempt, model, called, received)
         }
     };
     if let Some(attempt) = running.attempt() {
@@ -62,8 +66,8 @@ pub(in crate::completion) async fn first_to_end(
                     // Whoever could be asked as well has to be let.
                     None => others.judge_all(running).await,
                     Some((attempt, ..)) if stopped.contains(&attempt) => {}
-                    Some((attempt, model, called)) => {
-                        let is_over = running.finished(attempt, &model, &called);
+                    Some((attempt, model, called, received)) => {
+                        let is_over = running.finished(attempt, &model, &called, received);
                         last = called;
                         if is_over {
                             return last;

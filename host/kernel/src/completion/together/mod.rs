@@ -24,7 +24,7 @@ use uuid::Uuid;
 use super::run::ACTION;
 use super::{
     Answer, AnswerStream, CompleteError, Completed, CompletionRecord, CompletionRequest,
-    CompletionStatus, Failure,
+    CompletionStatus, Failure, TraceParent,
 };
 use crate::escalation::ask_a_person;
 use crate::models::{Arrangement, Choice, Routing};
@@ -137,13 +137,14 @@ impl Kernel {
         inner.workflows.halts.stop(&mut ruling);
         inner.counting.decision(&ACTION, ruling.resolution.kind());
         let records = ruling.law.charter().ledger().completions;
-        let completion = CompletionRecord::of_many(
+        let mut completion = CompletionRecord::of_many(
             &request.model,
             Some(routing),
             party.digest(),
             stream,
             CompletionStatus::Refused,
         );
+        completion.trace = request.trace;
         if ruling.resolution.kind() >= OutcomeKind::Escalate {
             return Err(self.refuse(ruling, completion, records, started).await);
         }
@@ -167,6 +168,15 @@ impl Kernel {
                     decision_id: id,
                 });
             }
+        };
+        // Whoever is asked on its behalf is asked within its span.
+        let own = match request.trace {
+            Some(outer) => outer.within(id),
+            None => TraceParent::of(id),
+        };
+        let request = CompletionRequest {
+            trace: Some(own),
+            ..request
         };
         let watch = Watch {
             began_ms: inner.clock.now_ms(),

@@ -159,7 +159,7 @@ impl Drop for Session {
         let id = open.id;
         let inner = &*open.kernel.inner;
         if let Some(completion) = &record.details.completion {
-            inner.counting.completion(completion);
+            inner.ended(id, completion, &[]);
         }
         let commit = Commit::new().event(record.event(id));
         if let Err(error) = inner.ledger.commit_relaxed(commit) {

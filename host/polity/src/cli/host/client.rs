@@ -52,14 +52,7 @@ impl Host {
                 Report::usage(format!("{url:?} is not the address of a host")).hint(example),
             );
         }
-        let http = Client::builder()
-            // A proxy of the environment would be handed the token.
-            .no_proxy()
-            .connect_timeout(CONNECT)
-            .redirect(reqwest::redirect::Policy::none())
-            .tls_backend_preconfigured(tls(base.scheme() == "https")?)
-            .build()
-            .map_err(|error| Report::new("the HTTP client cannot start").caused_by(&error))?;
+        let http = http_client(base.scheme() == "https")?;
         Ok(Self {
             http,
             base,
@@ -200,6 +193,18 @@ pub(crate) fn broken(error: &reqwest::Error) -> Report {
 }
 
 /// The system's certificates are read only where they are needed: reading them takes longer than most commands.
+/// A client that follows nobody elsewhere. It is given a key of the caller's, which a proxy of the environment would be
+/// handed, too.
+pub(crate) fn http_client(is_encrypted: bool) -> Result<Client, Report> {
+    Client::builder()
+        .no_proxy()
+        .connect_timeout(CONNECT)
+        .redirect(reqwest::redirect::Policy::none())
+        .tls_backend_preconfigured(tls(is_encrypted)?)
+        .build()
+        .map_err(|error| Report::new("the HTTP client cannot start").caused_by(&error))
+}
+
 fn tls(roots_needed: bool) -> Result<rustls::ClientConfig, Report> {
     let mut roots = rustls::RootCertStore::empty();
     if roots_needed {

@@ -3,7 +3,7 @@
 mod client;
 mod problem;
 
-pub(crate) use client::{Body, DECISION, Host, broken};
+pub(crate) use client::{Body, DECISION, Host, broken, http_client};
 
 use std::path::Path;
 

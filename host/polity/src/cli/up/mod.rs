@@ -14,10 +14,11 @@ mod tries;
 mod warm;
 
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use polity_kernel::{Kernel, Settings, StartError};
+use polity_kernel::{CompletionWatch, Kernel, Settings, StartError};
 use polity_ledger::{Clock as _, OpenError, SystemClock};
 use tokio::net::TcpListener;
 
@@ -32,7 +33,11 @@ use super::out::say;
 use super::place::Place;
 use super::presence::{Presence, Server};
 use super::report::Report;
+use crate::otel::{self, Sending, Spans};
 use crate::serve;
+
+/// The longest that the last spans are waited for.
+const LAST_SPANS: Duration = Duration::from_secs(3);
 
 /// Run the company of a folder: plugins, API, console.
 #[derive(Args, Debug)]
@@ -108,8 +113,10 @@ async fn up(
         bundled::seed(&place.plugins(), is_first)?
     };
     tell_seeded(&seeded);
+    let (spans, sending) = otel::start()?.unzip();
+    let compile_ahead = is_first || seeded != Seeded::default();
     let kernel = tokio::select! {
-        kernel = start(args, &place, is_first || seeded != Seeded::default()) => kernel?,
+        kernel = start(args, &place, compile_ahead, spans.clone()) => kernel?,
         () = stop.next() => {
             announce("Stopped before it had started.");
             return Ok(Exit::Interrupted);
@@ -120,6 +127,7 @@ async fn up(
     let options = serve::Options {
         host_names: args.host_name.clone(),
         hook,
+        spans,
     };
     let server = serve::Server::new(kernel.clone(), listener, &options)
         .map_err(|error| Report::new("the host cannot serve").because(error))?;
@@ -139,17 +147,23 @@ async fn up(
         args: &context.common.place,
         took: started.elapsed(),
     });
-    serve_until_stopped(args, kernel, server, stop).await
+    serve_until_stopped(args, kernel, server, sending, stop).await
 }
 
 /// Opens the ledger, loads the constitution and compiles plugins, all of which block.
-async fn start(args: &UpArgs, place: &Place, compile_ahead: bool) -> Result<Kernel, Report> {
+async fn start(
+    args: &UpArgs,
+    place: &Place,
+    compile_ahead: bool,
+    spans: Option<Spans>,
+) -> Result<Kernel, Report> {
     let settings = Settings {
         plugins: place.plugins(),
         bundled: bundled::digests(),
         compiler: compile::process(),
         require_signed: args.require_signed,
         remote: args.remote.settings(&place.company)?,
+        watch: spans.map(|spans| Arc::new(spans) as Arc<dyn CompletionWatch>),
         ..Settings::new(&place.company, &place.data)
     };
     let place = place.clone();
@@ -193,6 +207,7 @@ async fn serve_until_stopped(
     args: &UpArgs,
     kernel: Kernel,
     server: serve::Server,
+    sending: Option<Sending>,
     mut stop: stop::Signals,
 ) -> Result<Exit, Report> {
     let (tell, told) = tokio::sync::oneshot::channel::<()>();
@@ -225,6 +240,10 @@ async fn serve_until_stopped(
         let answered = tokio::time::timeout(deadline, serving).await.is_ok();
         beside.abort();
         let drained = kernel.drain(deadline.saturating_sub(begun.elapsed())).await;
+        // The last completions have ended by now.
+        if let Some(sending) = sending {
+            sending.finish(LAST_SPANS).await;
+        }
         drained.map(|drained| answered && drained.in_progress == 0)
     };
     tokio::select! {

@@ -66,6 +66,7 @@ async fn message(app: &App, request: Request) -> Result<Response, Fault> {
         stream,
     } = request::parse(&body)?;
     completion.deadline = wishes::take(&head.headers, &mut completion.wants)?;
+    completion.trace = wishes::trace(&head.headers);
     let answered = app.kernel.complete(&actor, completion, stream).await;
     match answered.map_err(failure::fault)? {
         Answer::Whole(completed) => Ok(answer::respond(whole::body(&completed), &completed)),

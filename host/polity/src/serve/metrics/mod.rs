@@ -6,6 +6,8 @@ mod routes;
 mod traffic;
 mod workflows;
 
+use std::sync::atomic::Ordering;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
@@ -15,6 +17,7 @@ use polity_kernel::{CompletionCount, CompletionStatus, Counters, PluginCount};
 use super::auth::Caller;
 use super::fault::{Fault, Problem};
 use super::{App, short};
+use crate::otel::Spans;
 use exposition::{Exposition, Type};
 
 pub(crate) use traffic::Traffic;
@@ -53,8 +56,27 @@ pub(crate) async fn get_metrics(State(app): State<App>, caller: Caller) -> Resul
     for (class, count) in app.traffic.read() {
         http.sample(&[("class", class)], count);
     }
+    if let Some(spans) = &app.spans {
+        write_spans(&mut page, spans);
+    }
     process::write(&mut page);
     Ok(([(CONTENT_TYPE, exposition::CONTENT_TYPE)], page.finish()).into_response())
+}
+
+fn write_spans(page: &mut Exposition, spans: &Spans) {
+    let counts = spans.counts();
+    let mut family = page.family(
+        "polity_spans_total",
+        Type::Counter,
+        "Spans for the collector: sent, dropped because too many waited, failed because it did not take them.",
+    );
+    for (result, count) in [
+        ("sent", &counts.sent),
+        ("dropped", &counts.dropped),
+        ("failed", &counts.failed),
+    ] {
+        family.sample(&[("result", result)], count.load(Ordering::Relaxed));
+    }
 }
 
 fn write(page: &mut Exposition, counters: &Counters, currency: &str) {

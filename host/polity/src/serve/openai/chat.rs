@@ -72,6 +72,7 @@ async fn complete(app: &App, request: Request) -> Result<Response, Fault> {
         request::parse(&body)?
     };
     completion.deadline = wishes::take(&head.headers, &mut completion.wants)?;
+    completion.trace = wishes::trace(&head.headers);
     let created = app.now_ms() / 1000;
     match app
         .kernel

@@ -108,6 +108,7 @@ async fn embed(app: &App, request: Request) -> Result<Response, Fault> {
     let body: EmbeddingBody = json::parse(&body)?;
     let (mut asked, encoding) = body.into_request()?;
     asked.deadline = wishes::take(&head.headers, &mut asked.wants)?;
+    asked.trace = wishes::trace(&head.headers);
     let embedded = app.kernel.embed(&actor, asked).await;
     Ok(respond(&embedded.map_err(failure::fault)?, encoding))
 }
@@ -150,6 +151,7 @@ impl EmbeddingBody {
             input,
             wants: self.polity,
             deadline: None,
+            trace: None,
         };
         Ok((request, encoding))
     }

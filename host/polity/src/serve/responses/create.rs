@@ -64,6 +64,7 @@ async fn create(app: &App, request: Request) -> Result<Response, Fault> {
         echo,
     } = request::parse(&body)?;
     completion.deadline = wishes::take(&head.headers, &mut completion.wants)?;
+    completion.trace = wishes::trace(&head.headers);
     let created = app.now_ms() / 1000;
     let answered = app.kernel.complete(&actor, completion, stream).await;
     match answered.map_err(failure::fault)? {
