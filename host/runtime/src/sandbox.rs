@@ -11,6 +11,7 @@ use crate::egress::{Egress, EgressError, EgressHooks, Session};
 use crate::failure;
 use crate::grant::{FolderGrant, Limits};
 use crate::imports::reply::{Delta, Reply};
+use crate::imports::what_if::Estimator;
 use crate::imports::{InertWasi, Links};
 use crate::meter::Meter;
 use crate::pulse::EPOCH_TICK;
@@ -41,6 +42,8 @@ pub(crate) struct Guest {
     pub(crate) table: ResourceTable,
     pub(crate) reply: Reply,
     pub(crate) reply_left: u64,
+    /// Whom a strategy may ask.
+    pub(crate) what_if: Option<Arc<dyn Estimator>>,
     pub(crate) egress: Option<Session>,
     pub(crate) wasi: Option<Box<InertWasi>>,
     pub(crate) log_left: usize,
@@ -109,6 +112,7 @@ pub(crate) fn store(engine: &Engine, profile: &Arc<Profile>) -> wasmtime::Result
         table,
         reply: Reply::None,
         reply_left: limits.response_bytes,
+        what_if: None,
         egress,
         wasi,
         log_left: size(limits.log_bytes),
