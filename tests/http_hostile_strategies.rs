@@ -63,8 +63,8 @@ fn muted(strategies: &[Value]) -> bool {
 }
 
 #[tokio::test]
-async fn a_strategy_that_traps_loops_or_hoards_is_put_away() {
-    for harm in ["trap", "loop", "memory"] {
+async fn a_strategy_that_traps_loops_hoards_or_asks_for_ever_is_put_away() {
+    for harm in ["trap", "loop", "memory", "ask"] {
         let host = Host::start(POLITY, hostile(harm)).await;
         // Three faults within a minute are a quarantine; the records answer all the while.
         let begun = Instant::now();
@@ -141,4 +141,23 @@ async fn a_strategy_sees_aggregates_and_no_value() {
     let evidence = mutations[0]["evidence"].to_string();
     assert!(evidence.contains("writes_per_day"), "{evidence}");
     assert!(!evidence.contains("secret"), "{evidence}");
+}
+
+#[tokio::test]
+async fn a_strategy_that_asks_what_would_be_is_told_aggregates_and_what_it_got_wrong() {
+    let host = Host::start(POLITY, hostile("ask-around")).await;
+    let mutations = until(&host, "/api/mutations", |now| !now.is_empty()).await;
+    let evidence = &mutations[0]["evidence"];
+    let codes = json!(["unknown", "unknown", "too-many", "unknown"]);
+    assert_eq!(evidence["codes"], codes);
+    assert_eq!(evidence["is_same"], true);
+    // It may have asked before anybody else had; the size of an index is known all the same.
+    assert!(evidence["bytes"].as_i64() > Some(0), "{evidence}");
+    let effects = evidence["effects"].as_array().unwrap();
+    assert!(
+        effects
+            .iter()
+            .all(|effect| effect["now"].as_f64() > Some(0.0))
+    );
+    assert!(!evidence.to_string().contains("secret"), "{evidence}");
 }

@@ -287,6 +287,9 @@ async fn a_rehearsal_tells_what_would_change_and_changes_nothing() {
         use_it(&host, 30).await;
         let told = at(&host, &["db", "dry-run", "--json"]).await.json();
         if told["proposals"].as_array().unwrap().len() == 2 {
+            // What it proposes it has asked about.
+            let questions = &told["asked"][0]["questions"];
+            assert!(questions.to_string().contains("then_us"), "{told:#}");
             break;
         }
         assert!(begun.elapsed() < PATIENCE, "{told:#}");

@@ -29,8 +29,9 @@ mod watching;
 pub use database::{Database, Now, OpenError};
 pub use discreet::{Sight, discreet};
 pub use evolving::{
-    Answered, CannotTell, Effect, Estimate, Evolver, MutationView, Observations, Overseer,
-    Rehearsal, Rehearsed, RevertRefused, Settings, Stalled, StrategyView, WhatIf, Work,
+    Answered, Asked, CannotTell, Conversation, Effect, Estimate, Evolver, MutationView,
+    Observations, Overseer, Rehearsal, Rehearsed, RevertRefused, Settings, Stalled, StrategyView,
+    WhatIf, Work,
 };
 
 pub use polity_engine::{

@@ -15,6 +15,7 @@ pub mod imports {
                 import polity:plugin/config@0.1.0;
                 import polity:plugin/reply@0.1.0;
                 import polity:plugin/http@0.1.0;
+                import polity:plugin/what-if@0.1.0;
             }
         ",
         path: "../../wit",
@@ -53,6 +54,7 @@ pub mod strategy {
             "polity:plugin/types@0.1.0": super::imports::polity::plugin::types,
             "polity:plugin/log@0.1.0": super::imports::polity::plugin::log,
             "polity:plugin/config@0.1.0": super::imports::polity::plugin::config,
+            "polity:plugin/what-if@0.1.0": super::imports::polity::plugin::what_if,
         },
         additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
     });

@@ -11,6 +11,7 @@ use crate::egress::{Egress, EgressError, EgressHooks, Session};
 use crate::failure;
 use crate::grant::{FolderGrant, Limits};
 use crate::imports::reply::{Delta, Reply};
+use crate::imports::what_if::Estimator;
 use crate::imports::{InertWasi, Links};
 use crate::meter::Meter;
 use crate::pulse::EPOCH_TICK;
@@ -43,6 +44,8 @@ pub(crate) struct Guest {
     pub(crate) reply: Reply,
     pub(crate) reply_left: u64,
     pub(crate) received: Received,
+    /// Whom a strategy may ask.
+    pub(crate) what_if: Option<Arc<dyn Estimator>>,
     pub(crate) egress: Option<Session>,
     pub(crate) wasi: Option<Box<InertWasi>>,
     pub(crate) log_left: usize,
@@ -112,6 +115,7 @@ pub(crate) fn store(engine: &Engine, profile: &Arc<Profile>) -> wasmtime::Result
         reply: Reply::None,
         reply_left: limits.response_bytes,
         received: Received::default(),
+        what_if: None,
         egress,
         wasi,
         log_left: size(limits.log_bytes),

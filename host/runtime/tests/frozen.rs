@@ -77,11 +77,14 @@ fn the_strategy_proposes() {
     let strategy = host.install("slow-filter", frozen!("slow-filter"), "");
     let seen = r#"{"queries":[{"collection":"orders","filter":"customer","per_day":1200}]}"#;
     let proposals = strategy
-        .propose(&Observations {
-            at_ms: 0,
-            window_ms: 86_400_000,
-            seen: seen.into(),
-        })
+        .propose(
+            &Observations {
+                at_ms: 0,
+                window_ms: 86_400_000,
+                seen: seen.into(),
+            },
+            None,
+        )
         .unwrap();
     assert!(
         matches!(&proposals[0].mutation, Mutation::CreateIndex(index) if index.fields == ["customer"])

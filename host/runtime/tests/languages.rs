@@ -146,7 +146,7 @@ fn a_strategy_in_javascript_proposes() {
             window_ms: 1,
             seen: seen.to_string(),
         };
-        strategy.propose(&seen).unwrap()
+        strategy.propose(&seen, None).unwrap()
     };
     assert!(propose(999).is_empty());
     let proposals = propose(1_000);

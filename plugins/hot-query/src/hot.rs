@@ -9,6 +9,7 @@ use crate::candidates::candidates;
 use crate::config::Config;
 use crate::cost::Cost;
 use crate::give_up::give_up;
+use crate::planner::Planner;
 use crate::seen::{Collection, Query, Seen};
 use crate::sums::sums;
 
@@ -19,13 +20,18 @@ const SILENCE: f64 = 10.0;
 /// What is left to gain below this share of all cost is not worth a build.
 const LEAST_SHARE: f64 = 0.03;
 
-/// Proposes, best first.
-pub fn propose(config: &Config, at_ms: u64, seen: &Seen) -> Vec<Proposal> {
+/// Candidates for the next index that the planner is asked about: the best by this plugin's own model.
+const ASKED: usize = 8;
+
+/// Proposes, best first. The planner has the last word on what an index would do, where there is one to ask.
+pub fn propose(config: &Config, at_ms: u64, seen: &Seen, planner: &dyn Planner) -> Vec<Proposal> {
     let cost = Cost::of(seen);
     let hot = hot(config, at_ms, seen);
     let mut proposals = sums(config, at_ms, seen, &cost, &hot);
     for collection in &seen.collections {
-        proposals.extend(indexes(config, at_ms, seen, &cost, collection, &hot));
+        proposals.extend(indexes(
+            config, at_ms, seen, &cost, collection, &hot, planner,
+        ));
     }
     proposals
         .sort_by_key(|proposal| -(proposal.benefit_us_per_day - proposal.write_cost_us_per_day));
@@ -71,6 +77,7 @@ fn indexes(
     cost: &Cost,
     collection: &Collection,
     hot: &[&Query],
+    planner: &dyn Planner,
 ) -> Vec<Proposal> {
     let queries: Vec<&Query> = (hot.iter().copied())
         .filter(|query| query.collection == collection.collection)
@@ -92,13 +99,33 @@ fn indexes(
     let room = config.indexes.saturating_sub(collection.indexes.len());
     let writes = cost.writes(collection.writes_per_day);
     let mut proposals = Vec::new();
+    let mut chosen: Vec<Vec<String>> = Vec::new();
     while proposals.len() < room {
-        let choice = found
-            .keys()
+        let mut open: Vec<(Gain, &Vec<String>)> = (found.keys())
             .filter(|fields| is_open(seen, collection, fields, at_ms))
-            .map(|fields| (gain(seen, cost, &queries, &best, fields), fields))
-            .max_by(|(one, a), (other, b)| one.us.total_cmp(&other.us).then(b.cmp(a)));
-        let Some((gain, fields)) = choice else { break };
+            .map(|fields| {
+                let then = |query: &Query| cost.through(seen, query, fields);
+                (gain(&queries, &best, then), fields)
+            })
+            .collect();
+        open.sort_by(|(one, a), (other, b)| other.us.total_cmp(&one.us).then(a.cmp(b)));
+        open.truncate(ASKED);
+        let choice = (open.into_iter())
+            .map(|(guess, fields)| {
+                let mut all = chosen.clone();
+                all.push(fields.clone());
+                match planner.ask(&collection.collection, &all) {
+                    None => (guess, fields, None),
+                    Some(told) => {
+                        let then = |query: &Query| told.then(query, cost.now(query));
+                        (gain(&queries, &best, then), fields, Some(told))
+                    }
+                }
+            })
+            .max_by(|(one, a, _), (other, b, _)| one.us.total_cmp(&other.us).then(b.cmp(a)));
+        let Some((gain, fields, told)) = choice else {
+            break;
+        };
         let fields = fields.clone();
         let bytes = storage(seen, collection, &fields);
         let allowed = collection.rows as f64 * collection.row_bytes as f64 * config.storage_share;
@@ -111,9 +138,17 @@ fn indexes(
             continue;
         }
         for (query, best) in queries.iter().zip(&mut best) {
-            *best = best.min(cost.through(seen, query, &fields).unwrap_or(*best));
+            let then = match &told {
+                Some(told) => told.then(query, cost.now(query)),
+                None => cost.through(seen, query, &fields),
+            };
+            *best = best.min(then.unwrap_or(*best));
         }
-        proposals.push(proposal(collection, fields, &gain, writes, bytes));
+        chosen.push(fields.clone());
+        let is_planned = told.is_some();
+        proposals.push(proposal(
+            collection, fields, &gain, writes, bytes, is_planned,
+        ));
     }
     proposals
 }
@@ -128,7 +163,7 @@ struct Gain {
     queries: Vec<String>,
 }
 
-fn gain(seen: &Seen, cost: &Cost, queries: &[&Query], best: &[f64], fields: &[String]) -> Gain {
+fn gain(queries: &[&Query], best: &[f64], then: impl Fn(&Query) -> Option<f64>) -> Gain {
     let mut gain = Gain {
         us: 0.0,
         most: 0.0,
@@ -136,7 +171,7 @@ fn gain(seen: &Seen, cost: &Cost, queries: &[&Query], best: &[f64], fields: &[St
         queries: Vec::new(),
     };
     for (query, now) in queries.iter().zip(best) {
-        let then = cost.through(seen, query, fields).unwrap_or(*now);
+        let then = then(query).unwrap_or(*now);
         if then < *now {
             gain.us += query.calls_per_day * (now - then);
             gain.most = gain.most.max(1.0 - then / now);
@@ -173,6 +208,7 @@ fn proposal(
     gain: &Gain,
     writes: f64,
     bytes: f64,
+    is_planned: bool,
 ) -> Proposal {
     Proposal {
         reason: format!(
@@ -185,6 +221,7 @@ fn proposal(
             "queries": gain.queries, "calls_per_day": gain.calls_per_day.round(),
             "gain_of_a_call": (gain.most * 100.0).round() / 100.0, "rows": collection.rows,
             "writes_per_day": collection.writes_per_day.round(),
+            "by": if is_planned { "the planner" } else { "a model" },
         })
         .to_string(),
         benefit_us_per_day: gain.us as i64,
@@ -203,6 +240,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::planner::{Nobody, Told};
 
     fn seen(queries: Value, writes_per_day: f64) -> Seen {
         serde_json::from_value(json!({
@@ -231,7 +269,7 @@ mod tests {
     }
 
     fn run(seen: &Seen) -> Vec<Mutation> {
-        propose(&Config::default(), 0, seen)
+        propose(&Config::default(), 0, seen, &Nobody)
             .into_iter()
             .map(|p| p.mutation)
             .collect()
@@ -308,7 +346,7 @@ mod tests {
         });
         assert!(run(&resting).is_empty());
         assert_eq!(
-            propose(&Config::default(), 10, &resting).len(),
+            propose(&Config::default(), 10, &resting, &Nobody).len(),
             1,
             "rest ends"
         );
@@ -354,7 +392,7 @@ mod tests {
             });
         }
         let day = 2 * 86_400_000;
-        let proposals = propose(&Config::default(), day, &known);
+        let proposals = propose(&Config::default(), day, &known, &Nobody);
         assert_eq!(proposals.len(), 1);
         assert!(
             matches!(&proposals[0].mutation, Mutation::DropIndex(index) if index.fields == ["a"])
@@ -366,8 +404,46 @@ mod tests {
     fn a_load_that_has_gone_is_not_built_for() {
         let known = seen(json!([query(&[("customer", "equal")], 1_000.0)]), 0.0);
         let gap = 86_400;
-        assert_eq!(propose(&Config::default(), 9 * gap, &known).len(), 1);
-        assert!(propose(&Config::default(), 11 * gap, &known).is_empty());
+        assert_eq!(
+            propose(&Config::default(), 9 * gap, &known, &Nobody).len(),
+            1
+        );
+        assert!(propose(&Config::default(), 11 * gap, &known, &Nobody).is_empty());
+    }
+
+    /// A planner that finds an index of exactly one list of fields useful.
+    struct Only(&'static [&'static str], std::cell::Cell<usize>);
+
+    impl Planner for Only {
+        fn ask(&self, _: &str, indexes: &[Vec<String>]) -> Option<Told> {
+            self.1.set(self.1.get() + 1);
+            let ratio = if indexes.iter().any(|fields| fields == self.0) {
+                0.01
+            } else {
+                1.0
+            };
+            let queries = ["one", "other"].map(|id| (id.to_owned(), ratio));
+            Some(Told::new(queries))
+        }
+    }
+
+    #[test]
+    fn the_planner_chooses_among_candidates() {
+        let mut one = query(&[("customer", "equal"), ("date", "range")], 5_000.0);
+        one["id"] = json!("one");
+        let known = seen(json!([one]), 0.0);
+        let ask = |planner: &Only| -> Vec<Mutation> {
+            let proposals = propose(&Config::default(), 0, &known, planner);
+            assert!(proposals.iter().all(|p| p.evidence.contains("the planner")));
+            proposals.into_iter().map(|p| p.mutation).collect()
+        };
+        for fields in [&["customer"][..], &["customer", "date"]] {
+            let planner = Only(fields.to_vec().leak(), std::cell::Cell::new(0));
+            assert_eq!(ask(&planner), [index(fields)]);
+            assert!(planner.1.get() <= 2 * ASKED, "it is asked about few");
+        }
+        let none = Only(&["nothing"], std::cell::Cell::new(0));
+        assert!(ask(&none).is_empty(), "what the planner would not use");
     }
 
     #[test]

@@ -1,9 +1,29 @@
 //! Schema-mutation strategies: aggregates in, proposals out.
+//!
+//! Before it proposes, a strategy may ask what changes would do: [`what_if`].
 
 pub use crate::Problem;
 pub use generated::exports::polity::plugin::strategy::{
     Alias, Field, Index, Link, Mutation, Observations, Proposal, Rollup,
 };
+
+/// What changes of the schema would do to the queries that were observed, as the engine's planner has it.
+///
+/// ```no_run
+/// use polity_sdk::strategy::what_if::{Change, Index, estimate};
+///
+/// let index = Index { collection: "orders".into(), fields: vec!["customer".into()] };
+/// for effect in estimate(&[Change::CreateIndex(index)])?.effects {
+///     let saved = 1.0 - effect.then_us / effect.now_us;
+///     polity_sdk::log::info(format!("{} would save {saved:.2} of a call", effect.query));
+/// }
+/// # Ok::<(), polity_sdk::Problem>(())
+/// ```
+pub mod what_if {
+    pub use super::generated::polity::plugin::what_if::{
+        Change, Effect, Forecast, Index, Rollup, estimate,
+    };
+}
 
 /// What a strategy plugin implements. See `wit/strategy.wit`.
 pub trait Strategy {

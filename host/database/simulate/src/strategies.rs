@@ -50,6 +50,8 @@ pub fn propose(which: Which, at_ms: u64, seen: &Value) -> Result<Vec<Proposal>, 
             &hot_query::Config::default(),
             at_ms,
             &Deserialize::deserialize(seen)?,
+            // A simulated engine has no planner; the strategy's own model has to do.
+            &hot_query::Nobody,
         ),
         Which::EmergentField => emergent_field::propose(
             &emergent_field::Config::default(),

@@ -25,8 +25,8 @@ mod worker;
 pub use evolver::{Evolver, RevertRefused, Stalled};
 pub use overseer::{Answered, Observations, Overseer, Settings};
 pub use reading::{MutationView, StrategyView};
-pub use rehearsal::{Rehearsal, Rehearsed};
-pub use what_if::{CannotTell, Effect, Estimate, WhatIf, Work};
+pub use rehearsal::{Conversation, Rehearsal, Rehearsed};
+pub use what_if::{Asked, CannotTell, Effect, Estimate, WhatIf, Work};
 
 pub(crate) use links::Links;
 pub(crate) use listener::Listener;

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::evolver::{Evolver, Stalled};
 use super::round::{Quotes, observations, stats};
+use super::what_if::Asked;
 
 /// What a round would come to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -16,6 +17,17 @@ pub struct Rehearsal {
     pub proposals: Vec<Rehearsed>,
     /// Strategies that failed, and why.
     pub failed: Vec<(String, String)>,
+    /// What strategies asked before they proposed, and what they were told.
+    pub asked: Vec<Conversation>,
+}
+
+/// What one strategy asked.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Conversation {
+    /// Which.
+    pub strategy: String,
+    /// Its questions, in their order.
+    pub questions: Vec<Asked>,
 }
 
 /// One proposal.
@@ -58,9 +70,17 @@ impl Evolver {
         let seen = observations(&site.engine, &stats, &evolution, at_ms).map_err(Stalled)?;
         let catalogue = site.engine.catalogue();
         let quotes = Quotes::new(&stats, &catalogue, at_ms);
-        let (mut proposals, mut failed) = (Vec::new(), Vec::new());
+        let (mut proposals, mut failed, mut asked) = (Vec::new(), Vec::new(), Vec::new());
         for strategy in site.overseer.strategies() {
-            let said = match site.overseer.propose(&strategy, &seen) {
+            let said = site.overseer.propose(&strategy, &seen);
+            let questions = seen.what_if.take_asked();
+            if !questions.is_empty() {
+                asked.push(Conversation {
+                    strategy: strategy.clone(),
+                    questions,
+                });
+            }
+            let said = match said {
                 Ok(said) => quotes.doable(said),
                 Err(why) => {
                     failed.push((strategy, why));
@@ -95,6 +115,7 @@ impl Evolver {
             at_ms,
             proposals,
             failed,
+            asked,
         })
     }
 }

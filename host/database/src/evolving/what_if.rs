@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use polity_engine::{Engine, Forecaster};
 use polity_evolve::Mutation;
 use polity_watch::{Op, QueryStats, Stats, segments};
@@ -16,12 +17,28 @@ use super::translate::{self, Cannot};
 const MOST_QUERIES: usize = 100;
 /// Changes of one question.
 const MOST_CHANGES: usize = 16;
+/// Questions of one round that are remembered.
+const MOST_ASKED: usize = 256;
 
 /// Answers the questions of one round.
 pub struct WhatIf {
     forecaster: Forecaster,
     engine: Arc<Engine>,
     queries: Vec<Known>,
+    asked: Mutex<Vec<Asked>>,
+}
+
+/// A question with its answer. With these and what it has seen, a strategy can be run again and says the same.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Asked {
+    /// What was asked about.
+    pub changes: Vec<Mutation>,
+    /// What was told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told: Option<Estimate>,
+    /// Why nothing was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 struct Known {
@@ -90,6 +107,7 @@ impl WhatIf {
             forecaster: Forecaster::new(engine.clone()),
             engine: engine.clone(),
             queries: stats.queries.iter().filter_map(known).collect(),
+            asked: Mutex::default(),
         }
     }
 
@@ -111,6 +129,25 @@ impl WhatIf {
     /// # Errors
     /// They cannot be made of what there is, or are too many.
     pub fn estimate(&self, changes: &[Mutation]) -> Result<Estimate, CannotTell> {
+        let told = self.answer(changes);
+        let mut asked = self.asked.lock();
+        // A list that is too long is no question, and not worth its room.
+        if asked.len() < MOST_ASKED && changes.len() <= MOST_CHANGES {
+            asked.push(Asked {
+                changes: changes.to_vec(),
+                told: told.as_ref().ok().cloned(),
+                refused: told.as_ref().err().map(ToString::to_string),
+            });
+        }
+        told
+    }
+
+    /// What was asked since the last time that this was.
+    pub fn take_asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut *self.asked.lock())
+    }
+
+    fn answer(&self, changes: &[Mutation]) -> Result<Estimate, CannotTell> {
         if changes.len() > MOST_CHANGES {
             return Err(CannotTell::TooMany(changes.len()));
         }
@@ -239,8 +276,12 @@ fn sql(query: &QueryStats) -> Option<String> {
             " ORDER BY {}",
             order.collect::<Option<Vec<_>>>()?.join(", ")
         );
-        // The limit is in nobody's memory; what came back of late is as good.
-        text += &format!(" LIMIT {}", query.returned_per_call.max(1.0).ceil() as u64);
+        // The limit is in nobody's memory; what came back of late is as good. Behind a condition it may be all there is,
+        // and a limit would say that the first rows looked at are enough.
+        if shape.predicates.is_empty() {
+            let limit = query.returned_per_call.max(1.0).ceil() as u64;
+            text += &format!(" LIMIT {limit}");
+        }
     }
     Some(text)
 }

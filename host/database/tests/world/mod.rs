@@ -26,10 +26,15 @@ pub(crate) const DAY: u64 = 24 * HOUR;
 #[derive(Default)]
 pub(crate) struct Disk(pub(crate) Mutex<Saved>);
 
+/// A strategy that thinks for itself.
+pub(crate) type Thinker = Box<dyn Fn(&Observations) -> Vec<Proposal> + Send>;
+
 /// A house of one strategy, whose every word the test writes.
 pub(crate) struct House {
     pub(crate) policy: Mutex<Policy>,
     pub(crate) says: Mutex<Vec<Proposal>>,
+    /// Speaks instead, where there is one.
+    pub(crate) thinks: Mutex<Option<Thinker>>,
     pub(crate) fails: Mutex<Option<String>>,
     pub(crate) verdict: Mutex<Verdict>,
     pub(crate) asked: Mutex<Vec<Uuid>>,
@@ -49,6 +54,7 @@ impl House {
                 ..Policy::default()
             }),
             says: Mutex::default(),
+            thinks: Mutex::default(),
             fails: Mutex::default(),
             verdict: Mutex::new(Verdict::Allow),
             asked: Mutex::default(),
@@ -87,7 +93,10 @@ impl Overseer for House {
         vec!["test@1".to_owned()]
     }
 
-    fn propose(&self, _: &str, _: &Observations) -> Result<Vec<Proposal>, String> {
+    fn propose(&self, _: &str, seen: &Observations) -> Result<Vec<Proposal>, String> {
+        if let Some(thinks) = &*self.thinks.lock() {
+            return Ok(thinks(seen));
+        }
         match &*self.fails.lock() {
             Some(why) => Err(why.clone()),
             None => Ok(self.says.lock().clone()),

@@ -13,6 +13,7 @@ use polity_runtime::plugin::Plugin;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::what_if::Answers;
 use super::{journal, people, proposals};
 use crate::act::Wait;
 use crate::kernel::Inner;
@@ -90,7 +91,8 @@ impl Overseer for House {
         let kernel = self.kernel().ok_or("the host is going")?;
         let found = strategies(&kernel).find(|(name, _)| name == strategy);
         let (_, plugin) = found.ok_or("it is not loaded any more")?;
-        let said = plugin.propose(&proposals::seen(seen));
+        let answers = Arc::new(Answers(seen.what_if.clone()));
+        let said = plugin.propose(&proposals::seen(seen), Some(answers));
         let said = said.map_err(|error| error.to_string())?;
         Ok(said.into_iter().map(proposals::proposal).collect())
     }

@@ -9,6 +9,7 @@ mod house;
 mod journal;
 mod people;
 mod proposals;
+mod what_if;
 
 use polity_constitution::{OutcomeKind, Permission};
 use polity_database::{Database, Evolver, MutationView, Rehearsal, RevertRefused, StrategyView};

@@ -4,6 +4,7 @@ pub(crate) mod http;
 mod log;
 pub(crate) mod reply;
 mod wasi;
+pub(crate) mod what_if;
 
 use wasmtime::component::{HasSelf, Linker};
 
@@ -23,6 +24,9 @@ pub(crate) fn link(linker: &mut Linker<Guest>, links: Links) -> wasmtime::Result
     if links.http {
         plugin::http::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
     }
+    if links.what_if {
+        what_if::link(linker)?;
+    }
     if links.wasi {
         wasmtime_wasi::p2::add_to_linker_async(linker)?;
     }
@@ -37,6 +41,7 @@ pub(crate) fn link(linker: &mut Linker<Guest>, links: Links) -> wasmtime::Result
 pub(crate) struct Links {
     pub(crate) reply: bool,
     pub(crate) http: bool,
+    pub(crate) what_if: bool,
     pub(crate) wasi: bool,
     pub(crate) wasi_http: bool,
 }

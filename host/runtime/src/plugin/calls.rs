@@ -17,6 +17,7 @@ use crate::bindings::strategy::exports::polity::plugin::strategy;
 use crate::exports::{Exports, without_waiting};
 use crate::failure::{CallError, cut};
 use crate::imports::reply::{Delta, Reply};
+use crate::imports::what_if::Estimator;
 use crate::pulse::Beat;
 use crate::received::Received;
 use crate::sandbox::{Guest, ticks};
@@ -62,13 +63,16 @@ impl Plugin {
         Ok(Evaluation { verdict, fuel })
     }
 
-    /// Asks a strategy for proposals. Blocks for as long as it computes.
+    /// Asks a strategy for proposals. Blocks for as long as it computes. While it thinks it may ask what changes would
+    /// do; without anybody to answer it hears that this is unsupported.
     pub fn propose(
         &self,
         seen: &strategy::Observations,
+        what_if: Option<Arc<dyn Estimator>>,
     ) -> Result<Vec<strategy::Proposal>, CallError> {
         let mut call = self.begin(None)?;
         let (store, strategy) = call.strategy()?;
+        store.data_mut().what_if = what_if;
         let called = without_waiting(strategy.call_propose(store, seen));
         call.end(called)
     }

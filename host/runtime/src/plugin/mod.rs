@@ -34,6 +34,11 @@ pub use model::exports::polity::plugin::model::{Info, Message, Outcome, Request}
 pub use rule::exports::polity::plugin::rule::{Action, Escalation, Verdict};
 pub use strategy::exports::polity::plugin::strategy::{Mutation, Observations, Proposal};
 
+/// Whom a strategy may ask what changes would do.
+pub mod what_if {
+    pub use crate::imports::what_if::{Change, Effect, Estimator, Forecast, Index, Rollup};
+}
+
 /// How many instances of a rule stand by: a burst of a dozen decisions finds them made.
 const STANDBY_PURE: usize = 16;
 

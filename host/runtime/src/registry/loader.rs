@@ -348,6 +348,7 @@ impl Loader {
             links: Links {
                 reply: world == World::ModelAdapter,
                 http: artifact.imports_interface("polity:plugin/http"),
+                what_if: world == World::SchemaStrategy,
                 wasi: artifact.imports_wasi(),
                 wasi_http: artifact
                     .imports

@@ -3,10 +3,11 @@
 
 use std::hint::black_box;
 
+use polity_sdk::strategy::what_if::{self, Change, estimate};
 use polity_sdk::strategy::{
     Field, Index, Link, Mutation, Observations, Problem, Proposal, Rollup, Strategy,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 struct HostileStrategy;
 
@@ -47,6 +48,39 @@ impl Strategy for HostileStrategy {
             ],
             // What nobody asks for, with a promise that passes every gate.
             "useless" => vec![proposal(index("lines", &["note"]), "trust me")],
+            // For ever: what would this do?
+            "ask" => loop {
+                black_box(estimate(&[create(&["customer"])]).is_ok());
+            },
+            // What is not there, what is too much, what is odd; then what it was told, as evidence.
+            "ask-around" => {
+                let refused = [
+                    vec![create(&["nothing"])],
+                    vec![create(&[])],
+                    vec![create(&["customer"]); 17],
+                    vec![Change::DropIndex(what_if::Index {
+                        collection: "nowhere".to_owned(),
+                        fields: vec!["a\nb".to_owned()],
+                    })],
+                ];
+                let code = |changes: &Vec<Change>| match estimate(changes) {
+                    Ok(_) => "told".to_owned(),
+                    Err(problem) => problem.code,
+                };
+                let codes: Vec<String> = refused.iter().map(code).collect();
+                let told = estimate(&[create(&["customer"])])?;
+                let again = estimate(&[create(&["customer"])])?;
+                let effects: Vec<Value> = (told.effects.iter())
+                    .map(|effect| json!({"query": effect.query, "now": effect.now_us, "then": effect.then_us}))
+                    .collect();
+                let mut told_by = proposal(index("lines", &["quantity"]), "look at the evidence");
+                told_by.evidence = json!({
+                    "codes": codes, "effects": effects, "is_same": told == again,
+                    "bytes": told.storage_bytes,
+                })
+                .to_string();
+                vec![told_by]
+            }
             // All that it sees, which is aggregates: a row or a value would be told by its own name.
             "tell" => {
                 let told = known.to_string();
@@ -58,6 +92,13 @@ impl Strategy for HostileStrategy {
             _ => Vec::new(),
         })
     }
+}
+
+fn create(fields: &[&str]) -> Change {
+    Change::CreateIndex(what_if::Index {
+        collection: "lines".to_owned(),
+        fields: fields.iter().map(ToString::to_string).collect(),
+    })
 }
 
 fn index(collection: &str, fields: &[&str]) -> Mutation {

@@ -139,6 +139,9 @@ pub(crate) struct RehearsalSchema {
     proposals: Vec<Value>,
     /// Strategies that failed, and why.
     failed: Vec<Value>,
+    /// What strategies asked before they proposed, and what they were told: strategy by strategy, each question with its
+    /// changes and their estimate.
+    asked: Vec<Value>,
 }
 
 /// List the changes of the schema
