@@ -237,9 +237,10 @@ impl Sampler {
             return parent.is_sampled;
         }
         let trace = parent.map_or_else(|| decision.into_bytes(), |parent| parent.trace);
-        let [.., a, b, c, d, e, f, g] = trace;
-        let place = u64::from_be_bytes([0, a, b, c, d, e, f, g]);
-        (place as f64) < self.share * (1_u64 << 56) as f64
+        // The end of an id of ours is drawn anew for each; what stands before it counts up within a millisecond.
+        let [.., a, b, c, d] = trace;
+        let place = u32::from_be_bytes([a, b, c, d]);
+        f64::from(place) < self.share * 4_294_967_296.0
     }
 }
 
