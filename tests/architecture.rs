@@ -137,6 +137,7 @@ fn unsafe_code_stands_where_compiled_code_is_loaded_and_in_the_guests_allocator(
         .collect();
     let known = [
         "host/runtime/src/compile_cache.rs",
+        "plugins/sdk/src/blocks.rs",
         "plugins/sdk/src/heap.rs",
     ];
     assert_eq!(with_unsafe, known);

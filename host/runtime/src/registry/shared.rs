@@ -74,7 +74,12 @@ impl Shared {
     fn load_file(self: &Arc<Self>, name: &str, files: &Files, now: &Fingerprint) -> Look {
         let started = Instant::now();
         let loaded = if is_plain(name) {
-            self.loader.read(files).and_then(|source| {
+            let read = self.loader.read(files);
+            // Whatever was read of a file that was written meanwhile, the rest would come as one more version of it.
+            if files.fingerprint() != *now {
+                return Look::Again;
+            }
+            read.and_then(|source| {
                 let digest = Digest::of(&source.version.wasm);
                 let quarantined = self.shelf.history(name).quarantined.remove(&digest);
                 match quarantined {
