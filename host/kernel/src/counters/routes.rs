@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use polity_dispatch::{AttemptEnd, AttemptRecord, Role, StopWhy};
+use polity_dispatch::{AttemptEnd, AttemptRecord, StopWhy};
 use polity_router::Outcome;
 use serde::Serialize;
 
@@ -61,7 +61,7 @@ impl Routes {
         *self.choices.entry((model, reason)).or_default() += 1;
         for attempt in &record.attempts {
             let AttemptRecord { plugin, model, .. } = attempt;
-            let key = (key(plugin, model), role(attempt.role), end(&attempt.end));
+            let key = (key(plugin, model), attempt.role.name(), end(&attempt.end));
             *self.attempts.entry(key).or_default() += 1;
         }
     }
@@ -97,16 +97,6 @@ impl Routes {
 
 fn key(plugin: &str, model: &str) -> Arc<str> {
     format!("{plugin}/{model}").into()
-}
-
-fn role(role: Role) -> &'static str {
-    match role {
-        Role::First => "first",
-        Role::Retry => "retry",
-        Role::Fallback => "fallback",
-        Role::Hedge => "hedge",
-        Role::Continuation => "continuation",
-    }
 }
 
 fn end(end: &AttemptEnd) -> &'static str {

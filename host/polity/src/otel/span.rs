@@ -5,8 +5,7 @@
 //! by the call that answered, so that sums over spans are sums over bills.
 
 use polity_kernel::{
-    AttemptEnd, AttemptRecord, CompletionEnded, CompletionRecord, CompletionStatus, Role,
-    TraceParent,
+    AttemptEnd, AttemptRecord, CompletionEnded, CompletionRecord, CompletionStatus, TraceParent,
 };
 
 use super::wire::{Attribute, Kind, Span, Status};
@@ -108,7 +107,7 @@ fn call(
             seconds,
         ));
     }
-    attributes.push(Attribute::new("polity.call.role", role(attempt.role)));
+    attributes.push(Attribute::new("polity.call.role", attempt.role.name()));
     attributes.push(Attribute::new("polity.call.cost.micro", attempt.cost_micro));
     Span {
         trace_id: own.trace,
@@ -206,15 +205,5 @@ fn status(completion: &CompletionRecord) -> Status {
             let detail = completion.error.as_ref().map(|error| error.detail.clone());
             Status::failed(detail.unwrap_or_else(|| name.to_owned()))
         }
-    }
-}
-
-fn role(role: Role) -> &'static str {
-    match role {
-        Role::First => "first",
-        Role::Retry => "retry",
-        Role::Fallback => "fallback",
-        Role::Hedge => "hedge",
-        Role::Continuation => "continuation",
     }
 }

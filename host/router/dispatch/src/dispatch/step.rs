@@ -73,6 +73,19 @@ pub enum Role {
     Continuation,
 }
 
+impl Role {
+    /// As it stands in records, metrics and traces.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Retry => "retry",
+            Self::Fallback => "fallback",
+            Self::Hedge => "hedge",
+            Self::Continuation => "continuation",
+        }
+    }
+}
+
 /// Why a call is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
