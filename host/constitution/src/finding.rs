@@ -42,7 +42,7 @@ pub enum RuleFailure {
     #[error("is not loaded")]
     Missing,
     /// The rule has been taken out of service.
-    #[error("is quarantined")]
+    #[error("is quarantined (`polity plugin list` says why)")]
     Quarantined,
     /// The plugin trapped.
     #[error("trapped: {detail}")]
@@ -54,7 +54,7 @@ pub enum RuleFailure {
     #[error("did not answer in time")]
     Timeout,
     /// The plugin used up its instructions.
-    #[error("ran out of fuel")]
+    #[error("ran out of fuel (`limits.fuel` of its grant)")]
     OutOfFuel,
     /// The plugin ran into another limit.
     #[error("ran into a limit: {detail}")]

@@ -78,7 +78,7 @@ fn ask_elsewhere(judge: &Judge, action: &Arc<Action>) -> Option<Elsewhere> {
         return None;
     };
     let (plugin, primed) = judge.asks(plugin);
-    if plugin.is_quick() {
+    if plugin.is_quick(action.input.len()) {
         return None;
     }
     let (plugin, action, config) = (plugin.clone(), action.clone(), judge.config.clone());

@@ -29,7 +29,8 @@ pub struct Limits {
     /// Instructions of one call, `None` for worlds that are bounded by `cpu_ms`. Fuel
     /// is exact, so a decision ends at the same instruction on every machine. A rule
     /// that parses a kilobyte of JSON burns some 10,000; 200 million is about a tenth
-    /// of a second.
+    /// of a second. It is for input of up to 64 KiB, and grows by as much again with
+    /// every 200 KB beyond: a long prompt is no reason to fail.
     pub fuel: Option<u64>,
     /// Time on the clock for one call, waiting included. A rule is in somebody's way:
     /// a second is a hundred thousand times its usual cost, yet still bearable when the

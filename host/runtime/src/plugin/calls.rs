@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use wasmtime::{Store, UpdateDeadline};
 
-use super::Plugin;
+use super::{Plugin, weight};
 use crate::bindings::connector::exports::polity::plugin::operations;
 use crate::bindings::imports::polity::plugin::types::Problem;
 use crate::bindings::model::exports::polity::plugin::model;
@@ -50,7 +50,7 @@ impl Plugin {
         action: &rule::Action,
         config: Option<&Arc<str>>,
     ) -> Result<Evaluation, CallError> {
-        let mut call = self.begin(config)?;
+        let mut call = self.begin(config, weight::of_action(action))?;
         let (store, rule) = call.rule()?;
         let called = if self.profile.links.wasi {
             let evaluate = rule.func_evaluate();
@@ -70,7 +70,7 @@ impl Plugin {
         seen: &strategy::Observations,
         what_if: Option<Arc<dyn Estimator>>,
     ) -> Result<Vec<strategy::Proposal>, CallError> {
-        let mut call = self.begin(None)?;
+        let mut call = self.begin(None, 0)?;
         let (store, strategy) = call.strategy()?;
         store.data_mut().what_if = what_if;
         let called = without_waiting(strategy.call_propose(store, seen));
@@ -79,7 +79,7 @@ impl Plugin {
 
     /// The models that can be used now; asks the provider where the adapter does.
     pub async fn models(&self) -> Result<Vec<model::Info>, CallError> {
-        let mut call = self.begin(None)?;
+        let mut call = self.begin(None, 0)?;
         let (store, model) = call.model()?;
         let called = self.in_time(None, model.call_models(store)).await?;
         call.end(called)
@@ -105,7 +105,7 @@ impl Plugin {
         deadline: Option<Duration>,
         received: Received,
     ) -> Result<Completion, CallError> {
-        let mut call = self.begin(None)?;
+        let mut call = self.begin(None, weight::of_request(request))?;
         let (store, model) = call.model()?;
         store.data_mut().reply = reply;
         store.data_mut().received = received;
@@ -129,7 +129,7 @@ impl Plugin {
         input: &[String],
         deadline: Option<Duration>,
     ) -> Result<Vec<Vec<f32>>, CallError> {
-        let mut call = self.begin(None)?;
+        let mut call = self.begin(None, input.iter().map(String::len).sum())?;
         let (store, model) = call.model()?;
         let called = self
             .in_time(deadline, model.call_embed(store, name, input))
@@ -145,7 +145,7 @@ impl Plugin {
         idempotency_key: &str,
         deadline: Option<Duration>,
     ) -> Result<String, CallError> {
-        let mut call = self.begin(None)?;
+        let mut call = self.begin(None, input.len())?;
         let (store, connector) = call.connector()?;
         let input = input.to_owned();
         let called = connector.call_call(store, operation, &input, idempotency_key);
@@ -153,8 +153,8 @@ impl Plugin {
         call.end(called)
     }
 
-    /// A place and an instance with the limits of a call.
-    fn begin(&self, config: Option<&Arc<str>>) -> Result<Call<'_>, CallError> {
+    /// A place and an instance with the limits of a call that is given so many bytes to read.
+    fn begin(&self, config: Option<&Arc<str>>, input_bytes: usize) -> Result<Call<'_>, CallError> {
         let started = Instant::now();
         let place = self.place()?;
         let mut instance = self
@@ -162,7 +162,8 @@ impl Plugin {
             .take()
             .map_err(|error| CallError::Host(format!("{error:#}")))?;
         let limits = &self.profile.limits;
-        if let Some(fuel) = limits.fuel {
+        let fuel = limits.fuel.map(|fuel| weight::fuel(fuel, input_bytes));
+        if let Some(fuel) = fuel {
             instance
                 .store
                 .set_fuel(fuel)
@@ -177,6 +178,8 @@ impl Plugin {
         Ok(Call {
             plugin: self,
             started,
+            fuel: fuel.unwrap_or(0),
+            input_bytes,
             instance,
             _place: place,
         })
@@ -211,11 +214,9 @@ impl Plugin {
                 let error =
                     CallError::Timeout(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
                 let result: Result<T, CallError> = Err(error.clone());
+                // No strike: what a guest waits for is somebody else, and one that computes instead of waiting is
+                // stopped by its processor time. A provider that hangs must not take its adapter out of service.
                 self.stats.record(started.elapsed(), 0, 0, &result);
-                // A caller in a hurry is not the plugin's fault.
-                if deadline.is_none() {
-                    self.strike(&error);
-                }
                 Err(error)
             }
         }
@@ -238,6 +239,10 @@ impl Drop for Place {
 struct Call<'a> {
     plugin: &'a Plugin,
     started: Instant,
+    /// What it may burn; 0 where that is not limited.
+    fuel: u64,
+    /// What it was given to read.
+    input_bytes: usize,
     instance: Prepared,
     _place: Place,
 }
@@ -297,9 +302,9 @@ impl Call<'_> {
     }
 
     fn fuel_used(&self) -> u64 {
-        match self.plugin.profile.limits.fuel {
-            Some(fuel) => fuel.saturating_sub(self.instance.store.get_fuel().unwrap_or(0)),
-            None => 0,
+        match self.fuel {
+            0 => 0,
+            fuel => fuel.saturating_sub(self.instance.store.get_fuel().unwrap_or(0)),
         }
     }
 
@@ -315,7 +320,10 @@ impl Call<'_> {
                 detail: cut(&plugin.profile.scrub(&problem.detail)),
                 retry_after_ms: problem.retry_after_ms,
             })),
-            Err(error) => Err(guest.failure(&error)),
+            Err(error) => Err(match guest.failure(&error) {
+                CallError::OutOfFuel(_) => CallError::OutOfFuel(self.fuel),
+                failure => failure,
+            }),
         };
         let log_dropped = guest.log_dropped;
         plugin.standby.discard(self.instance);
@@ -323,7 +331,7 @@ impl Call<'_> {
             stats.record(self.started.elapsed(), fuel, log_dropped, &result);
         }
         if let Err(error) = &result {
-            plugin.strike(error);
+            plugin.strike(error, self.input_bytes);
         }
         result
     }

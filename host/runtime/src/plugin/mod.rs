@@ -1,6 +1,7 @@
 //! One version of a plugin, loaded: what it is, and when it has failed too often.
 
 mod calls;
+mod weight;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -245,9 +246,11 @@ impl Plugin {
         self.in_progress.load(Ordering::Relaxed)
     }
 
-    /// Whether calls have so far been short enough to be made where other work waits.
-    pub fn is_quick(&self) -> bool {
-        self.pace.as_ref().unwrap_or(&self.stats).mean_ns() < 500_000
+    /// Whether calls have so far been short enough to be made where other work waits, and this one, which reads so many
+    /// bytes, can be expected to be.
+    pub fn is_quick(&self, input_bytes: usize) -> bool {
+        input_bytes <= weight::ORDINARY_BYTES
+            && self.pace.as_ref().unwrap_or(&self.stats).mean_ns() < 500_000
     }
 
     /// Whether a configuration satisfies the schema in the manifest.
@@ -258,8 +261,9 @@ impl Plugin {
         }
     }
 
-    fn strike(&self, error: &CallError) {
-        if error.is_strike() && self.strikes.is_out() {
+    fn strike(&self, error: &CallError, input_bytes: usize) {
+        let is_fault = error.is_strike() && !weight::may_excuse(error, input_bytes);
+        if is_fault && self.strikes.is_out() {
             (self.strikes.report)(&self.identity, error);
         }
     }
