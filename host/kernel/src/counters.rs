@@ -76,6 +76,8 @@ pub struct CompletionCount {
     pub model: Arc<str>,
     /// The adapter.
     pub plugin: Arc<str>,
+    /// What was asked: `chat` or `embeddings`.
+    pub operation: &'static str,
     /// How they ended.
     pub status: CompletionStatus,
     /// From the request to the end.
@@ -83,9 +85,9 @@ pub struct CompletionCount {
     /// From the request to the first piece of a streamed answer.
     pub first_piece: Histogram,
     /// Tokens of prompts.
-    pub input_tokens: u64,
-    /// Tokens of answers.
-    pub output_tokens: u64,
+    pub input_tokens: Histogram,
+    /// Tokens of answers; of vectors there are none.
+    pub output_tokens: Histogram,
     /// The part of the prompts that came from providers' caches.
     pub cached_tokens: u64,
     /// Cost in micro-units.
@@ -122,10 +124,13 @@ pub struct InboxCount {
 #[derive(Default)]
 pub(crate) struct Counting(Mutex<Counts>);
 
+/// The completions that are counted together: of one model and one adapter, asked for one thing, with one end.
+type Completions = (Arc<str>, Arc<str>, &'static str, CompletionStatus);
+
 #[derive(Default)]
 struct Counts {
     decisions: BTreeMap<(String, OutcomeKind), u64>,
-    completions: BTreeMap<(Arc<str>, Arc<str>, CompletionStatus), CompletionCount>,
+    completions: BTreeMap<Completions, CompletionCount>,
     routes: Routes,
     unknown_models: u64,
 }
@@ -147,18 +152,25 @@ impl Counting {
     pub(crate) fn completion(&self, record: &CompletionRecord) {
         let mut counts = self.0.lock();
         counts.routes.completion(record);
-        let key = (record.model.clone(), record.plugin.clone(), record.status);
+        let operation = record.operation();
+        let key = (
+            record.model.clone(),
+            record.plugin.clone(),
+            operation,
+            record.status,
+        );
         let count = counts
             .completions
             .entry(key)
             .or_insert_with(|| CompletionCount {
                 model: record.model.clone(),
                 plugin: record.plugin.clone(),
+                operation,
                 status: record.status,
-                took: Histogram::default(),
-                first_piece: Histogram::default(),
-                input_tokens: 0,
-                output_tokens: 0,
+                took: Histogram::of_times(),
+                first_piece: Histogram::of_times(),
+                input_tokens: Histogram::of_tokens(),
+                output_tokens: Histogram::of_tokens(),
                 cached_tokens: 0,
                 cost_micro: 0,
             });
@@ -166,8 +178,13 @@ impl Counting {
         if let Some(first_us) = record.first_piece_us {
             count.first_piece.observe(first_us);
         }
-        count.input_tokens += record.input_tokens;
-        count.output_tokens += record.output_tokens;
+        // Whoever failed before anything was read used nothing; that is no use of zero tokens.
+        if record.input_tokens > 0 || record.status == CompletionStatus::Answered {
+            count.input_tokens.observe(record.input_tokens);
+            if !record.embeddings {
+                count.output_tokens.observe(record.output_tokens);
+            }
+        }
         count.cached_tokens += record.cached_tokens;
         count.cost_micro = count.cost_micro.saturating_add(record.cost_micro);
     }
@@ -180,7 +197,12 @@ impl Counting {
         model: &Arc<str>,
         stream: bool,
     ) -> Option<u64> {
-        let key = (model.clone(), plugin.clone(), CompletionStatus::Answered);
+        let key = (
+            model.clone(),
+            plugin.clone(),
+            "chat",
+            CompletionStatus::Answered,
+        );
         let counts = self.0.lock();
         let count = counts.completions.get(&key)?;
         let took = match stream {

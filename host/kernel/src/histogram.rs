@@ -1,59 +1,75 @@
-//! How long things took, in buckets that do not change.
+//! How long things took and how many tokens they used, in the buckets that the OpenTelemetry GenAI conventions name:
+//! what other programs measure can then be added to it.
 
 use serde::Serialize;
 
-/// Upper bounds in microseconds: from an answer out of memory to the patience of an operator.
-const BOUNDS_US: [u64; 18] = [
-    250,
-    500,
-    1_000,
-    2_500,
-    5_000,
-    10_000,
-    25_000,
-    50_000,
-    100_000,
-    250_000,
-    500_000,
-    1_000_000,
-    2_500_000,
-    5_000_000,
-    10_000_000,
-    30_000_000,
-    60_000_000,
-    120_000_000,
+/// How many bounds each scale has.
+const BOUNDS: usize = 14;
+
+/// Upper bounds of times in microseconds, from 10 ms in doublings.
+const TIMES_US: [u64; BOUNDS] = [
+    10_000, 20_000, 40_000, 80_000, 160_000, 320_000, 640_000, 1_280_000, 2_560_000, 5_120_000,
+    10_240_000, 20_480_000, 40_960_000, 81_920_000,
 ];
 
-/// Times, counted by length.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+/// Upper bounds of numbers of tokens, in steps of four.
+const TOKENS: [u64; BOUNDS] = [
+    1, 4, 16, 64, 256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216,
+    67_108_864,
+];
+
+/// Observations, counted by size.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Histogram {
-    counts: [u64; BOUNDS_US.len()],
+    #[serde(skip)]
+    bounds: &'static [u64; BOUNDS],
+    counts: [u64; BOUNDS],
     /// Observations in all, those beyond the last bound included.
     pub count: u64,
-    /// All times together, in microseconds.
-    pub sum_us: u64,
+    /// All of them together: microseconds, or tokens.
+    pub sum: u64,
 }
 
 impl Histogram {
-    pub(crate) fn observe(&mut self, us: u64) {
+    /// Of times in microseconds.
+    pub(crate) const fn of_times() -> Self {
+        Self::with(&TIMES_US)
+    }
+
+    /// Of numbers of tokens.
+    pub(crate) const fn of_tokens() -> Self {
+        Self::with(&TOKENS)
+    }
+
+    const fn with(bounds: &'static [u64; BOUNDS]) -> Self {
+        Self {
+            bounds,
+            counts: [0; BOUNDS],
+            count: 0,
+            sum: 0,
+        }
+    }
+
+    pub(crate) fn observe(&mut self, value: u64) {
         self.count += 1;
-        self.sum_us = self.sum_us.saturating_add(us);
-        if let Some(bucket) = BOUNDS_US.iter().position(|bound| us <= *bound) {
+        self.sum = self.sum.saturating_add(value);
+        if let Some(bucket) = self.bounds.iter().position(|bound| value <= *bound) {
             self.counts[bucket] += 1;
         }
     }
 
-    /// The bound in microseconds within which so many of a hundred observations lie; the last one where it is none.
+    /// The bound within which so many of a hundred observations lie; the last one where it is none.
     pub(crate) fn within(&self, percent: u64) -> u64 {
         let wanted = self.count.saturating_mul(percent).div_ceil(100);
         let found = self.cumulative().find(|(_, count)| *count >= wanted);
-        found.map_or(BOUNDS_US[BOUNDS_US.len() - 1], |(bound, _)| bound)
+        found.map_or(self.bounds[BOUNDS - 1], |(bound, _)| bound)
     }
 
-    /// Each upper bound in microseconds with the number of observations up to it, as Prometheus counts them.
+    /// Each upper bound with the number of observations up to it, as Prometheus counts them.
     pub fn cumulative(&self) -> impl Iterator<Item = (u64, u64)> {
-        BOUNDS_US
-            .into_iter()
+        self.bounds
+            .iter()
+            .copied()
             .zip(self.counts)
             .scan(0, |sum, (bound, count)| {
                 *sum += count;
@@ -68,16 +84,24 @@ mod tests {
 
     #[test]
     fn an_observation_counts_in_its_bucket_and_all_above() {
-        let mut times = Histogram::default();
-        for us in [100, 1_000, 999_999_999] {
+        let mut times = Histogram::of_times();
+        for us in [100, 20_000, 999_999_999] {
             times.observe(us);
         }
         let counts: Vec<_> = times.cumulative().collect();
-        assert_eq!(counts[0], (250, 1));
-        assert_eq!(counts[2], (1_000, 2));
-        assert_eq!(counts[17], (120_000_000, 2));
-        assert_eq!((times.count, times.sum_us), (3, 1_000_001_099));
-        assert_eq!([times.within(30), times.within(60)], [250, 1_000]);
-        assert_eq!(times.within(100), 120_000_000);
+        assert_eq!(counts[0], (10_000, 1));
+        assert_eq!(counts[1], (20_000, 2));
+        assert_eq!(counts[13], (81_920_000, 2));
+        assert_eq!((times.count, times.sum), (3, 1_000_020_099));
+        assert_eq!([times.within(30), times.within(60)], [10_000, 20_000]);
+        assert_eq!(times.within(100), 81_920_000);
+    }
+
+    #[test]
+    fn the_bounds_are_those_of_the_conventions() {
+        let doubles = TIMES_US.windows(2).all(|pair| pair[1] == 2 * pair[0]);
+        assert!(doubles && TIMES_US[0] == 10_000);
+        let fours = TOKENS.windows(2).all(|pair| pair[1] == 4 * pair[0]);
+        assert!(fours && TOKENS[0] == 1);
     }
 }

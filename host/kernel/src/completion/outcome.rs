@@ -188,7 +188,7 @@ impl CompletionRecord {
     }
 
     /// What the OpenTelemetry conventions call it.
-    pub(super) fn operation(&self) -> &'static str {
+    pub(crate) fn operation(&self) -> &'static str {
         if self.embeddings {
             "embeddings"
         } else {

@@ -23,7 +23,6 @@ pub(super) enum Type {
     Counter,
     Gauge,
     Histogram,
-    Summary,
 }
 
 impl Exposition {
@@ -33,7 +32,6 @@ impl Exposition {
             Type::Counter => "counter",
             Type::Gauge => "gauge",
             Type::Histogram => "histogram",
-            Type::Summary => "summary",
         };
         // Writing to a string cannot fail, here and below.
         let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");

@@ -145,6 +145,7 @@ fn write_completions(page: &mut Exposition, completions: &[CompletionCount], cur
             &[
                 ("model", &count.model),
                 ("plugin", &count.plugin),
+                ("operation", count.operation),
                 ("status", &name(&count.status)),
             ],
             count.took.count,
@@ -170,7 +171,7 @@ fn write_completions(page: &mut Exposition, completions: &[CompletionCount], cur
             &labels(count, &[("error_type", error)]),
             buckets,
             count.took.count,
-            seconds(count.took.sum_us),
+            seconds(count.took.sum),
         );
     }
     let mut family = page.family(
@@ -191,24 +192,27 @@ fn write_completions(page: &mut Exposition, completions: &[CompletionCount], cur
             &labels(count, &[("status", &status)]),
             buckets,
             count.first_piece.count,
-            seconds(count.first_piece.sum_us),
+            seconds(count.first_piece.sum),
         );
     }
     let mut family = page.family(
         "gen_ai_client_token_usage",
-        Type::Summary,
+        Type::Histogram,
         "Tokens of prompts and answers.",
     );
     for count in completions {
         let status = name(&count.status);
         for (kind, tokens) in [
-            ("input", count.input_tokens),
-            ("output", count.output_tokens),
+            ("input", &count.input_tokens),
+            ("output", &count.output_tokens),
         ] {
-            let labels = labels(count, &[("gen_ai_token_type", kind), ("status", &status)]);
-            family
-                .part("_sum", &labels, tokens)
-                .part("_count", &labels, count.took.count);
+            if tokens.count > 0 {
+                let labels = labels(count, &[("gen_ai_token_type", kind), ("status", &status)]);
+                let buckets = tokens
+                    .cumulative()
+                    .map(|(bound, count)| (bound as f64, count));
+                family.histogram(&labels, buckets, tokens.count, tokens.sum as f64);
+            }
         }
     }
     let mut family = page.family(
@@ -222,6 +226,7 @@ fn write_completions(page: &mut Exposition, completions: &[CompletionCount], cur
             &[
                 ("model", &count.model),
                 ("plugin", &count.plugin),
+                ("operation", count.operation),
                 ("status", &status),
             ],
             count.cached_tokens,
@@ -237,6 +242,7 @@ fn write_completions(page: &mut Exposition, completions: &[CompletionCount], cur
         let labels = [
             ("model", &*count.model),
             ("plugin", &*count.plugin),
+            ("operation", count.operation),
             ("status", &status),
             ("currency", currency),
         ];
@@ -271,7 +277,7 @@ fn write_cache(page: &mut Exposition, counters: &Counters) {
 /// The labels that the conventions ask for, and what tells this sample from its siblings.
 fn labels<'c>(count: &'c CompletionCount, more: &[(&'c str, &'c str)]) -> Vec<(&'c str, &'c str)> {
     [
-        ("gen_ai_operation_name", "chat"),
+        ("gen_ai_operation_name", count.operation),
         ("gen_ai_provider_name", &*count.plugin),
         ("gen_ai_request_model", &*count.model),
     ]
