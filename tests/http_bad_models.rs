@@ -191,6 +191,29 @@ async fn a_whole_answer_that_breaks_off_is_paid_for_as_far_as_it_came() {
 }
 
 #[tokio::test]
+async fn a_whole_answer_that_runs_out_of_time_is_paid_for_as_far_as_it_came() {
+    let gate = Gate::new();
+    let half = stream().event(&piece(&"word ".repeat(400))).pass(&gate);
+    let upstream = says(half).await;
+    let host = host(&upstream, |options| options).await;
+    for (at, surface) in TEXT.into_iter().enumerate() {
+        let request = surface
+            .request(&host, &json!({"max_completion_tokens": 2000}))
+            .header("x-polity-timeout-ms", "300");
+        let told = surface.hear(request.send().await.unwrap()).await;
+        assert_eq!(told.error().0, 504, "{surface:?}");
+        upstream.abandoned(at + 1).await;
+        at_rest(&host).await;
+        let record = &records(&host, 1).await[0];
+        assert_eq!(record["output_tokens"], 500, "{surface:?}: {record}");
+        // At two units for a million of them.
+        let cost = record["cost_micro"].as_u64().unwrap();
+        assert!(cost >= 1_000, "{surface:?}: {record}");
+        assert_eq!(record["attempts"][0]["cost_micro"], cost, "{record}");
+    }
+}
+
+#[tokio::test]
 async fn vectors_that_do_not_fit_the_texts_are_refused() {
     let (upstream, script) = Script::start().await;
     let host = host(&upstream, |options| options).await;
@@ -261,6 +284,9 @@ async fn what_a_model_says_it_used_is_believed_only_where_it_can_be_true() {
         (said("1e300", "1e300"), true),
         (said("\"many\"", "[1]"), true),
         (said("0", "0"), true),
+        (said("0", "5"), true),
+        (said("20", "0"), true),
+        (said("\"many\"", "5"), true),
     ] {
         usages.lock().unwrap().clone_from(&usage);
         for surface in TEXT {

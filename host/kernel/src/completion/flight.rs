@@ -43,9 +43,9 @@ pub(super) struct Flight {
     continuation: Option<Continuation>,
     /// Whether what goes out is no longer what the first attempt sent, so that the seam has to be minded.
     is_continued: bool,
-    /// What comes of the call under way, if nobody reads it piece by piece.
-    received: Received,
-    /// Bytes of answers that failed calls had collected.
+    /// What comes of the calls under way, where nobody reads it piece by piece.
+    ears: Vec<(AttemptId, Received)>,
+    /// Bytes that the last call had collected when it failed.
     collected_bytes: u64,
     /// Whether the last call failed although its provider had begun to answer.
     is_broken_off: bool,
@@ -197,7 +197,7 @@ impl Flight {
             may_hedge,
             continuation: None,
             is_continued: false,
-            received: Received::default(),
+            ears: Vec::new(),
             collected_bytes: 0,
             is_broken_off: false,
             tail: None,
@@ -262,6 +262,7 @@ impl Flight {
 
     /// What happens next while calls are under way.
     pub(super) fn lap(&mut self) -> Lap {
+        self.heed();
         let now_ms = self.now_ms();
         match self.dispatch.next(now_ms, &self.gates) {
             Step::Start(start) => Lap::Begin(start.attempt, self.seats[start.candidate].clone()),
@@ -277,7 +278,10 @@ impl Flight {
             Step::WaitUntil(at) => {
                 Lap::Wait(Duration::from_millis(at.saturating_sub(now_ms).max(1)))
             }
-            Step::Stop { attempt, .. } => Lap::Stop(attempt),
+            Step::Stop { attempt, .. } => {
+                self.close(attempt);
+                Lap::Stop(attempt)
+            }
             Step::Finished(_) | Step::Broken(_) | Step::GiveUp(_) => Lap::Over,
         }
     }
@@ -288,16 +292,12 @@ impl Flight {
             .is_some_and(|seat| Arc::ptr_eq(&self.seats[seat], model))
     }
 
-    /// What the next call is to count on.
-    pub(super) fn listen(&mut self) -> Received {
+    /// What a call is to count on.
+    pub(super) fn listen(&mut self, attempt: AttemptId) -> Received {
         (self.collected_bytes, self.is_broken_off) = (0, false);
-        self.received = Received::default();
-        self.received.clone()
-    }
-
-    /// The same for one of several calls, which has just ended.
-    pub(super) fn received(&mut self, received: Received) {
-        self.received = received;
+        let received = Received::default();
+        self.ears.push((attempt, received.clone()));
+        received
     }
 
     /// Bytes that the last call collected before it failed, and whether its provider had begun to answer.
@@ -305,15 +305,20 @@ impl Flight {
         (self.collected_bytes, self.is_broken_off)
     }
 
-    /// Counts what a call collected that failed: it is charged for.
-    fn take_received(&mut self) -> bool {
-        let received = std::mem::take(&mut self.received);
-        self.collected_bytes = received.kept_bytes();
-        self.is_broken_off = received.is_answering();
-        if self.collected_bytes > 0 {
-            let _ = self.tell(Event::Thinking(self.collected_bytes));
+    /// Tells what has been collected so far: whoever is stopped from here on is charged for it.
+    fn heed(&mut self) {
+        for (attempt, received) in &self.ears {
+            self.dispatch.collected(*attempt, received.kept_bytes());
         }
-        self.is_broken_off
+    }
+
+    /// A call has ended. Keeps what it had collected.
+    fn close(&mut self, attempt: AttemptId) {
+        if let Some(at) = self.ears.iter().position(|(ear, _)| *ear == attempt) {
+            let (_, received) = self.ears.swap_remove(at);
+            self.collected_bytes = received.kept_bytes();
+            self.is_broken_off = received.is_answering();
+        }
     }
 
     /// What comes next is about this call.
@@ -415,6 +420,11 @@ impl Flight {
     /// Takes note of how a call ended, and says whether that is the end: an answer, or a failure that nobody can do
     /// better than.
     pub(super) fn ended(&mut self, returned: &Result<Completion, CallError>) -> bool {
+        // Before anything is decided: its time may be up.
+        self.heed();
+        if let Some(attempt) = self.attempt {
+            self.close(attempt);
+        }
         match returned {
             Ok(Completion { outcome, pieces }) => {
                 for piece in pieces {
@@ -440,9 +450,8 @@ impl Flight {
                 let class = ErrorClass::of_code(error.code(), retry_after_ms.is_some());
                 // A connection that is lost after the answer has begun was no failure to connect: the prompt has been
                 // read, and what was written is charged for.
-                let is_broken_off = self.take_received();
                 let class = match class {
-                    ErrorClass::Connection if is_broken_off => ErrorClass::BrokenStream,
+                    ErrorClass::Connection if self.is_broken_off => ErrorClass::BrokenStream,
                     class => class,
                 };
                 let failure = Failure::new(class, error.to_string());
@@ -474,7 +483,10 @@ impl Flight {
 
     /// The caller has gone.
     pub(super) fn cancel(&mut self) {
-        self.take_received();
+        self.heed();
+        while let Some(attempt) = self.ears.last().map(|(attempt, _)| *attempt) {
+            self.close(attempt);
+        }
         let now_ms = self.now_ms();
         self.dispatch.cancel(now_ms, &self.gates);
     }

@@ -11,6 +11,18 @@ pub(super) struct Tokens {
     pub(super) cached: u64,
 }
 
+impl Tokens {
+    /// Where one side is said to be nothing though there was something, what is thought of it.
+    pub(super) fn filled_up(self, guess: Self) -> Self {
+        let or = |said, guess| if said == 0 { guess } else { said };
+        Self {
+            input: or(self.input, guess.input),
+            output: or(self.output, guess.output),
+            cached: self.cached,
+        }
+    }
+}
+
 /// Bytes of text in a token, for guessing. English prose has four; anything denser is cheaper than guessed.
 const BYTES_PER_TOKEN: u64 = 4;
 

@@ -132,10 +132,16 @@ impl Running {
         next
     }
 
-    /// What the next call is to count on, so that an answer that breaks off can be settled.
+    /// What the call that has been begun last is to count on, so that an answer that breaks off can be settled.
     pub(super) fn listen(&mut self) -> Received {
+        self.attempt()
+            .map_or_else(Received::default, |attempt| self.listen_to(attempt))
+    }
+
+    /// The same for one of several calls.
+    pub(super) fn listen_to(&mut self, attempt: AttemptId) -> Received {
         let open = self.open.as_mut();
-        open.map_or_else(Received::default, |open| open.flight.listen())
+        open.map_or_else(Received::default, |open| open.flight.listen(attempt))
     }
 
     /// Takes note of how a call ended, and says whether nobody else is to be asked.
@@ -194,11 +200,9 @@ impl Running {
         attempt: AttemptId,
         model: &Arc<ModelEntry>,
         returned: &Result<Completion, CallError>,
-        received: Received,
     ) -> bool {
         if let Some(open) = &mut self.open {
             open.flight.attend(attempt);
-            open.flight.received(received);
         }
         let is_over = self.landed(returned);
         if is_over {
@@ -431,13 +435,12 @@ impl Dispatched {
                     cached: usage.cached_tokens,
                 };
                 // A provider that names no tokens still sends a bill, and one that names impossible ones has slipped.
-                let is_silent = said.input == 0 && said.output == 0;
-                let is_slip = !price::is_credible(said, guess, longest, info);
-                if is_slip || (is_silent && is_priced) {
-                    (guess, true)
-                } else {
-                    (said, false)
-                }
+                let believed = match price::is_credible(said, guess, longest, info) {
+                    false => guess,
+                    true if is_priced => said.filled_up(guess),
+                    true => said,
+                };
+                (believed, believed != said)
             }
             Ending::Failed(error) => {
                 completion.status = CompletionStatus::Failed;

@@ -71,6 +71,15 @@ impl Tokens {
     pub fn total(self) -> u64 {
         self.input.saturating_add(self.output)
     }
+
+    /// Where one side is said to be nothing though there was something, what is thought of it.
+    pub(crate) fn filled_up(self, guess: Self) -> Self {
+        let or = |said, guess| if said == 0 { guess } else { said };
+        Self {
+            input: or(self.input, guess.input),
+            output: or(self.output, guess.output),
+        }
+    }
 }
 
 impl Candidate {

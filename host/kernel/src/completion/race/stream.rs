@@ -44,7 +44,6 @@ struct Runner {
     model: Arc<ModelEntry>,
     guest: Guest,
     pieces: mpsc::Receiver<Delta>,
-    received: Received,
     /// White space: it shows nobody anything.
     held: Vec<Delta>,
 }
@@ -61,12 +60,14 @@ pub(in crate::completion) async fn first_to_speak(
     let mut last = Err(CallError::Cancelled);
     let began = Instant::now();
     if let Some(attempt) = running.attempt() {
-        runners.push(Runner::begin(attempt, first, wire, deadline));
+        let received = running.listen_to(attempt);
+        runners.push(Runner::begin(attempt, first, wire, deadline, received));
     }
     loop {
         match running.lap() {
             Lap::Begin(attempt, model) => {
-                runners.push(Runner::begin(attempt, model, wire, deadline));
+                let received = running.listen_to(attempt);
+                runners.push(Runner::begin(attempt, model, wire, deadline, received));
             }
             Lap::Stop(attempt) => {
                 runners.retain(|runner| runner.attempt != attempt);
@@ -96,8 +97,7 @@ pub(in crate::completion) async fn first_to_speak(
                     Sign::Piece(piece) => (piece, None),
                     Sign::Whole(piece, returned) => (piece, Some(returned)),
                     Sign::Returned(returned) => {
-                        let (attempt, received) = (runner.attempt, runner.received);
-                        let is_over = running.finished(attempt, &runner.model, &returned, received);
+                        let is_over = running.finished(runner.attempt, &runner.model, &returned);
                         last = returned;
                         if is_over {
                             return Lead::Nobody(last);
@@ -134,17 +134,16 @@ impl Runner {
         model: Arc<ModelEntry>,
         wire: &Request,
         deadline: Option<Instant>,
+        received: Received,
     ) -> Self {
         let mut asked = wire.clone();
         asked.model.clone_from(&model.info.id);
         let (sender, pieces) = mpsc::channel(AHEAD);
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         let adapter = model.adapter.clone();
-        let received = Received::default();
-        let counted = received.clone();
         let guest: Guest = Box::pin(async move {
             adapter
-                .complete_receiving(&asked, Reply::Stream(sender), left, counted)
+                .complete_receiving(&asked, Reply::Stream(sender), left, received)
                 .await
         });
         Self {
@@ -152,7 +151,6 @@ impl Runner {
             model,
             guest,
             pieces,
-            received,
             held: Vec::new(),
         }
     }

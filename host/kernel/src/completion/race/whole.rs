@@ -29,26 +29,29 @@ pub(in crate::completion) async fn first_to_end(
     let mut stopped: Vec<AttemptId> = Vec::new();
     let mut last = Err(CallError::Cancelled);
     let began = Instant::now();
-    let call = |attempt: AttemptId, model: Arc<ModelEntry>| {
+    let call = |attempt: AttemptId, model: Arc<ModelEntry>, received: Received| {
         let mut asked = wire.clone();
         asked.model.clone_from(&model.info.id);
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         async move {
             let reply = Reply::Collect(Vec::new());
-            let received = Received::default();
             let called = model
                 .adapter
-                .complete_receiving(&asked, reply, left, received.clone())
+                .complete_receiving(&asked, reply, left, received)
                 .await;
-            (attempt, model, called, received)
+            (attempt, model, called)
         }
     };
     if let Some(attempt) = running.attempt() {
-        calls.push(call(attempt, first));
+        let received = running.listen_to(attempt);
+        calls.push(call(attempt, first, received));
     }
     loop {
         match running.lap() {
-            Lap::Begin(attempt, model) => calls.push(call(attempt, model)),
+            Lap::Begin(attempt, model) => {
+                let received = running.listen_to(attempt);
+                calls.push(call(attempt, model, received));
+            }
             Lap::Stop(attempt) => {
                 stopped.push(attempt);
                 if matches!(last, Err(CallError::Cancelled)) {
@@ -66,8 +69,8 @@ pub(in crate::completion) async fn first_to_end(
                     // Whoever could be asked as well has to be let.
                     None => others.judge_all(running).await,
                     Some((attempt, ..)) if stopped.contains(&attempt) => {}
-                    Some((attempt, model, called, received)) => {
-                        let is_over = running.finished(attempt, &model, &called, received);
+                    Some((attempt, model, called)) => {
+                        let is_over = running.finished(attempt, &model, &called);
                         last = called;
                         if is_over {
                             return last;

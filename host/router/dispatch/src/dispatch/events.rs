@@ -163,6 +163,14 @@ impl Dispatch {
         held.map_or(Heard::Pass, Heard::Text)
     }
 
+    /// Takes note of how much has come so far of an answer that is collected elsewhere. Should the attempt end before the
+    /// answer does, that much is on its bill. No time passes by this: whoever knows tells it before asking what is next.
+    pub fn collected(&mut self, attempt: AttemptId, bytes: u64) {
+        if let Some(live) = self.live.iter_mut().find(|live| live.id == attempt) {
+            live.collected_bytes = bytes;
+        }
+    }
+
     /// An attempt has failed. What its class says happens to it, to its plugin and to the request.
     pub(super) fn fail(
         &mut self,

@@ -22,6 +22,8 @@ pub(super) struct Live {
     pub(super) first_piece_ms: Option<u64>,
     pub(super) last_piece_ms: u64,
     pub(super) content: Content,
+    /// Bytes of an answer that is collected elsewhere and told of when it is complete.
+    pub(super) collected_bytes: u64,
     /// White space before the first visible character.
     pub(super) lead: String,
     /// Held until the new text has parted from the old.
@@ -64,6 +66,11 @@ impl Live {
         at.min(deadline_ms)
     }
 
+    /// What has come of the answer.
+    fn bytes(&self) -> u64 {
+        self.content.bytes.max(self.collected_bytes)
+    }
+
     pub(super) fn bill(
         &self,
         facts: &RequestFacts,
@@ -75,7 +82,7 @@ impl Live {
             input: facts
                 .prompt_tokens
                 .saturating_add(guess_tokens(self.continued_bytes)),
-            output: guess_tokens(self.content.bytes),
+            output: guess_tokens(self.bytes()),
         };
         let is_priced = candidate.price.input > 0 || candidate.price.output > 0;
         if let Some(usage) = said {
@@ -88,12 +95,19 @@ impl Live {
             let (longest, room) = (facts.max_output_tokens, candidate.context_tokens);
             let is_credible = usage.is_credible(guess, longest, room)
                 && usage.cost_micro.is_none_or(|cost| cost <= dearest);
-            if is_credible && !(is_silent && is_priced && billing != Billing::NotBilled) {
+            let is_charged = is_priced && billing != Billing::NotBilled;
+            if is_credible && !(is_silent && is_charged) {
+                let tokens = match usage.cost_micro {
+                    None if is_charged => usage.tokens.filled_up(guess),
+                    _ => usage.tokens,
+                };
                 return Bill {
-                    cost_micro: usage.cost_micro.unwrap_or(listed),
-                    tokens: usage.tokens,
-                    is_estimate: false,
-                    usage: Some(usage),
+                    cost_micro: usage
+                        .cost_micro
+                        .unwrap_or_else(|| candidate.price.cost(tokens)),
+                    tokens,
+                    is_estimate: tokens != usage.tokens,
+                    usage: Some(Usage { tokens, ..usage }),
                 };
             }
             if !is_credible {
@@ -108,7 +122,7 @@ impl Live {
             }
         }
         match billing {
-            Billing::NotBilled if self.content.bytes == 0 => Bill {
+            Billing::NotBilled if self.bytes() == 0 => Bill {
                 cost_micro: 0,
                 tokens: Tokens::default(),
                 is_estimate: false,

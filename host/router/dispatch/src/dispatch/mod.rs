@@ -342,6 +342,7 @@ impl Dispatch {
             first_piece_ms: None,
             last_piece_ms: now_ms,
             content: Content::default(),
+            collected_bytes: 0,
             lead: String::new(),
             seam: continued.then(|| Seam::new(&self.sent.text)),
             continued_bytes: if continued { self.sent.bytes } else { 0 },

@@ -404,6 +404,39 @@ fn a_provider_that_names_no_usage_still_sends_a_bill() {
 }
 
 #[test]
+fn a_provider_that_names_one_side_only_is_not_believed_about_the_other() {
+    for (input, output, cost) in [(0, 1, 102), (100, 0, 104), (100, 1, 102)] {
+        let mut desk = Desk::new(facts(), three());
+        let start = desk.start(0);
+        desk.tell(start.attempt, Event::Text("eight by"), 1);
+        let usage = Usage {
+            tokens: Tokens { input, output },
+            cost_micro: None,
+        };
+        let end = End {
+            finish: Some("stop"),
+            usage: Some(usage),
+        };
+        desk.tell(start.attempt, Event::End(end), 2);
+        let trail = desk.finished(2).trail;
+        assert_eq!(trail.cost_micro, cost);
+        assert_eq!(trail.attempts[0].is_estimate, input == 0 || output == 0);
+    }
+}
+
+#[test]
+fn what_was_collected_of_an_answer_is_on_the_bill_of_the_attempt_that_ran_out_of_time() {
+    let mut desk = Desk::new(facts(), three()[..1].to_vec());
+    let start = desk.start(0);
+    desk.dispatch.collected(start.attempt, 4_000);
+    // Nobody tells it that the attempt failed before it sees so itself.
+    let _ = desk.step(DEADLINE + 1);
+    let attempt = &desk.dispatch.trail().attempts[0];
+    assert_eq!(attempt.cost_micro, 100 + 2 * 1_000);
+    assert!(attempt.is_estimate);
+}
+
+#[test]
 fn the_last_model_is_tried_although_its_breaker_is_open_and_the_outcome_says_so() {
     for last_resort in [LastResort::Try, LastResort::Refuse] {
         let policy = DispatchPolicy {
