@@ -14,6 +14,12 @@ pub enum Refusal {
     #[error("the file cannot be read: {0}")]
     Unreadable(#[from] std::io::Error),
 
+    /// The file is called what no plugin can be called.
+    #[error(
+        "`{0}.wasm` cannot be a plugin's file: a plugin's name has lower-case letters, digits, `-` and `_`; rename it"
+    )]
+    Name(String),
+
     /// The file is larger than any plugin may be.
     #[error("the file has {bytes} bytes; a plugin may have {limit}")]
     TooLarge {
@@ -138,6 +144,7 @@ impl Refusal {
         match self {
             Refusal::Unreadable(_) => "unreadable",
             Refusal::TooLarge { .. } => "too-large",
+            Refusal::Name(_) => "name",
             Refusal::NotWebAssembly => "not-webassembly",
             Refusal::CoreModule => "core-module",
             Refusal::Malformed { .. } => "malformed",

@@ -119,6 +119,8 @@ fn plugin_of(path: &Path) -> Option<String> {
 pub(crate) enum Message {
     /// The kernel saw something.
     Seen(notify::Result<notify::Event>),
+    /// A name has to be looked at again.
+    Again(String),
     /// Somebody wants the thread to do something between two looks.
     Do(Box<dyn FnOnce() + Send>),
     /// The runtime is going.
@@ -164,6 +166,7 @@ pub(crate) fn attend(
         match messages.recv_timeout(next.saturating_duration_since(Instant::now())) {
             Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             Ok(Message::Do(work)) => work(),
+            Ok(Message::Again(name)) => again(&mut unsettled, [name]),
             Ok(Message::Seen(Ok(event))) if event.need_rescan() => again(&mut unsettled, rescan()),
             Ok(Message::Seen(Ok(event))) => {
                 let complete = is_complete(&event.kind);

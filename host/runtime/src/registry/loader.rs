@@ -12,6 +12,7 @@ use wasmtime::component::Component;
 use super::StartError;
 use super::folder::Files;
 use super::generation::Unmet;
+use super::loading::Places;
 use super::shelf::Version;
 use crate::artifact::{Artifact, MAX_FILE_BYTES};
 use crate::compile_cache::CompileCache;
@@ -43,6 +44,7 @@ pub(super) struct Loader {
     resolver: Arc<dyn Resolver>,
     /// The newest components, so that going back and forth between two versions compiles and reads nothing.
     recent: Mutex<VecDeque<(Digest, Component)>>,
+    compiling: Places,
 }
 
 /// A plugin's files, read once.
@@ -108,6 +110,7 @@ impl Loader {
             bundled,
             resolver,
             recent: Mutex::default(),
+            compiling: Places::default(),
         })
     }
 
@@ -300,6 +303,7 @@ impl Loader {
         artifact: &Artifact,
         key: &Digest,
     ) -> Result<Component, Refusal> {
+        let _place = self.compiling.take();
         let component = self
             .engines
             .compile(artifact.world.engine(), &artifact.component)

@@ -1,13 +1,15 @@
 //! The plugin folder, live: what lies in it runs, what changes in it is swapped, what is bad in it is refused with a
 //! reason while the version before it keeps serving.
 //!
-//! All changes happen one after the other on one thread of the runtime's own: compiling never takes a thread from those
-//! who serve requests. Readers take the current [`Generation`] without a lock.
+//! All changes happen one after the other, on threads of the runtime's own: compiling never takes a thread from those
+//! who serve requests, and a component that takes minutes to compile holds up nobody but itself. Readers take the current
+//! [`Generation`] without a lock.
 
 mod event;
 mod folder;
 mod generation;
 mod loader;
+mod loading;
 mod shared;
 mod shelf;
 
@@ -31,6 +33,7 @@ use crate::refusal::Refusal;
 use crate::signature::Trust;
 use folder::Message;
 use loader::Loader;
+use loading::Loading;
 use shared::Shared;
 use shelf::Shelf;
 
@@ -51,7 +54,7 @@ pub struct Settings {
     pub compiler: Option<CompilerProcess>,
     /// Finds the addresses of hosts.
     pub resolver: Arc<dyn Resolver>,
-    /// Told of each change, in order, on the runtime's own thread.
+    /// Told of each change, in order, one at a time.
     pub observer: Arc<dyn Fn(&Event) + Send + Sync>,
 }
 
@@ -93,7 +96,9 @@ pub enum OrderError {
     )]
     Name(String),
     /// There is nothing to go back to.
-    #[error("no earlier version of `{0}` is kept")]
+    #[error(
+        "no earlier version of `{0}` is kept that is not in quarantine; `polity plugin install {0}.wasm` puts a file in its place, the same one too"
+    )]
     NoEarlierVersion(String),
     /// The version is not loadable.
     #[error(transparent)]
@@ -131,6 +136,7 @@ impl Runtime {
             observer,
             messages: Mutex::new(sender.clone()),
             known: Mutex::default(),
+            loading: Loading::default(),
         });
         // Watched before the first look, so that nothing falls between the two.
         let watcher = folder::watch(&plugins, move |message| drop(sender.send(message)))
@@ -143,8 +149,8 @@ impl Runtime {
             .spawn(move || {
                 folder::attend(
                     &receiver,
-                    |name| attending.look_at(name),
-                    || attending.rescan(),
+                    |name| attending.attend_to(name),
+                    || attending.attend_to_all(),
                 );
             })
             .map_err(StartError::Thread)?;
@@ -220,6 +226,7 @@ impl Drop for Runtime {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+        self.shared.loading.join();
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the runtime and its thread share: the current generation, and every way from a file to the next one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Weak};
@@ -13,6 +13,7 @@ use super::event::{Change, Event};
 use super::folder::{self, Files, Fingerprint, Look, Message};
 use super::generation::{Entry, Generation, State, Unmet};
 use super::loader::{Loaded, Loader, Source};
+use super::loading::Loading;
 use super::shelf::{self, Shelf, Version};
 use super::{OrderError, is_plain};
 use crate::digest::Digest;
@@ -26,40 +27,96 @@ pub(super) struct Shared {
     pub(super) shelf: Shelf,
     pub(super) observer: Arc<dyn Fn(&Event) + Send + Sync>,
     pub(super) messages: Mutex<Sender<Message>>,
-    /// What each name looked like when it was last read. The lock also keeps changes in order.
+    /// What each name looked like when it was last read. The lock also keeps changes in order; nothing is compiled
+    /// for a new version while it is held.
     pub(super) known: Mutex<BTreeMap<String, Fingerprint>>,
+    /// What is being read and compiled.
+    pub(super) loading: Loading,
+}
+
+/// What is new about a name.
+enum News {
+    /// Its files have gone.
+    Gone,
+    /// It looks like this now.
+    Files(Files, Fingerprint),
+    /// It looks as it did, and what it waited for has come.
+    Again(Files, Fingerprint),
 }
 
 impl Shared {
-    /// Brings every name up to date; returns those to look at again.
+    /// Brings every name up to date before it returns; what it returns is to be looked at again.
     pub(super) fn rescan(self: &Arc<Self>) -> Vec<String> {
-        let mut names = folder::names(&self.folder).unwrap_or_default();
-        names.extend(self.known.lock().keys().cloned());
+        let names = self.names().into_iter();
         names
-            .into_iter()
             .filter(|name| self.look_at(name) == Look::Again)
             .collect()
     }
 
+    /// The same without waiting for what has to be read and compiled.
+    pub(super) fn attend_to_all(self: &Arc<Self>) -> Vec<String> {
+        let names = self.names().into_iter();
+        names
+            .filter(|name| self.attend_to(name) == Look::Again)
+            .collect()
+    }
+
+    fn names(&self) -> BTreeSet<String> {
+        let mut names = folder::names(&self.folder).unwrap_or_default();
+        names.extend(self.known.lock().keys().cloned());
+        names
+    }
+
     /// Brings one name up to date with its files.
     pub(super) fn look_at(self: &Arc<Self>, name: &str) -> Look {
-        let mut known = self.known.lock();
+        match self.news(name) {
+            None => Look::Done,
+            Some(News::Gone) => self.forget(name),
+            Some(News::Files(files, now)) => self.load_file(name, &files, &now, false),
+            Some(News::Again(files, now)) => self.load_file(name, &files, &now, true),
+        }
+    }
+
+    /// The same, on a thread of its own where something has to be read: a component may take minutes to compile, and
+    /// other changes do not wait for it.
+    pub(super) fn attend_to(self: &Arc<Self>, name: &str) -> Look {
+        let (files, now, anew) = match self.news(name) {
+            None => return Look::Done,
+            Some(News::Gone) => return self.forget(name),
+            Some(News::Files(files, now)) => (files, now, false),
+            Some(News::Again(files, now)) => (files, now, true),
+        };
+        let messages = self.messages.lock().clone();
+        let (shared, owned, look) = (self.clone(), name.to_owned(), now.clone());
+        self.loading.begin(name, &now, move || {
+            if shared.load_file(&owned, &files, &look, anew) == Look::Again {
+                let _ = messages.send(Message::Again(owned));
+            }
+        })
+    }
+
+    fn news(&self, name: &str) -> Option<News> {
         let files = Files::of(&self.folder, name);
         let now = files.fingerprint();
-        if known.get(name) == Some(&now) && !self.has_found_its_credentials(name, &files) {
-            return Look::Done;
+        let is_known = self.known.lock().get(name) == Some(&now);
+        match now.is_there() {
+            false => Some(News::Gone),
+            true if !is_known => Some(News::Files(files, now)),
+            true => self
+                .has_found_its_credentials(name, &files)
+                .then_some(News::Again(files, now)),
         }
-        if !now.is_there() {
-            if known.remove(name).is_some() {
-                self.publish_removal(name);
-            }
-            return Look::Done;
+    }
+
+    fn forget(&self, name: &str) -> Look {
+        let mut known = self.known.lock();
+        if Files::of(&self.folder, name).fingerprint().is_there() {
+            return Look::Again;
         }
-        let look = self.load_file(name, &files, &now);
-        if look == Look::Done {
-            known.insert(name.to_owned(), now);
+        if known.remove(name).is_some() {
+            self.publish_removal(name);
         }
-        look
+        Look::Done
     }
 
     /// Whether a plugin waits for a credential that has come since: a file's coming changes none of the plugin's own.
@@ -71,7 +128,15 @@ impl Shared {
         waits && self.loader.has_credentials(name, files)
     }
 
-    fn load_file(self: &Arc<Self>, name: &str, files: &Files, now: &Fingerprint) -> Look {
+    /// Reads the files and puts what came of them in force, if they are still the ones that were read. `anew` also
+    /// where they were read before.
+    fn load_file(
+        self: &Arc<Self>,
+        name: &str,
+        files: &Files,
+        now: &Fingerprint,
+        anew: bool,
+    ) -> Look {
         let started = Instant::now();
         let loaded = if is_plain(name) {
             let read = self.loader.read(files);
@@ -91,10 +156,15 @@ impl Shared {
                 }
             })
         } else {
-            Err(Refusal::Malformed {
-                detail: OrderError::Name(name.to_owned()).to_string(),
-            })
+            Err(Refusal::Name(name.to_owned()))
         };
+        let mut known = self.known.lock();
+        if files.fingerprint() != *now {
+            return Look::Again;
+        }
+        if known.get(name) == Some(now) && !anew {
+            return Look::Done;
+        }
         match loaded {
             Ok(Outcome::Loaded(Loaded::Ready(plugin), version)) => {
                 self.publish(plugin, &version, started)
@@ -117,6 +187,7 @@ impl Shared {
                 self.publish_refusal(name, digest, refusal);
             }
         }
+        known.insert(name.to_owned(), now.clone());
         Look::Done
     }
 

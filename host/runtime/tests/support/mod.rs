@@ -17,7 +17,7 @@ use polity_runtime::failure::CallError;
 use polity_runtime::plugin::{Action, Evaluation, Message, Plugin, Request};
 use polity_runtime::registry::{Change, Event, Runtime, Settings};
 use polity_runtime::signature::Trust;
-use polity_runtime::{Delta, Reply};
+use polity_runtime::{CompilerProcess, Delta, Reply};
 
 /// Long enough for a machine that compiles other things; a test that waits this long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -34,17 +34,22 @@ impl Host {
     }
 
     pub fn with(trust: Trust, resolver: Arc<dyn Resolver>) -> Self {
-        Self::on(tempfile::tempdir().unwrap(), trust, resolver)
+        Self::on(tempfile::tempdir().unwrap(), trust, resolver, None)
     }
 
-    fn on(folder: tempfile::TempDir, trust: Trust, resolver: Arc<dyn Resolver>) -> Self {
+    fn on(
+        folder: tempfile::TempDir,
+        trust: Trust,
+        resolver: Arc<dyn Resolver>,
+        compiler: Option<CompilerProcess>,
+    ) -> Self {
         let (sender, events) = channel();
         let runtime = Runtime::start(Settings {
             plugins: folder.path().join("plugins"),
             data: folder.path().join("data"),
             trust,
             bundled: BTreeSet::new(),
-            compiler: None,
+            compiler,
             resolver,
             observer: Arc::new(move |event: &Event| drop(sender.send(event.clone()))),
         })
@@ -58,11 +63,16 @@ impl Host {
 
     /// Ends this runtime and starts another on the same folders.
     pub fn restarted(self) -> Self {
+        self.restarted_with(None)
+    }
+
+    /// The same; components are compiled by this process from then on.
+    pub fn restarted_with(self, compiler: Option<CompilerProcess>) -> Self {
         let Self {
             runtime, folder, ..
         } = self;
         drop(runtime);
-        Self::on(folder, Trust::default(), Arc::new(SystemResolver))
+        Self::on(folder, Trust::default(), Arc::new(SystemResolver), compiler)
     }
 
     pub fn file(&self, name: &str) -> PathBuf {
