@@ -160,6 +160,15 @@ async fn a_request_that_could_be_read_in_two_ways_is_read_in_none() {
                 "{surface:?} {framing:?}: {answer}"
             );
         }
+        for (line, status) in [
+            ("authorization: Bearer other", "401"),
+            ("content-encoding: gzip", "415"),
+        ] {
+            let framing = format!("content-length: {length}\r\nconnection: close\r\n{line}\r\n");
+            let request = format!("{}{body}", head(&host, surface, &framing));
+            let answer = raw(&host, request).await;
+            assert_eq!(answer.split(' ').nth(1), Some(status), "{surface:?} {line}");
+        }
         assert_eq!(upstream.requests().len(), asked, "{surface:?}");
         // Both framings: the chunks count, the length does not, and the connection is not used again for what follows.
         let both = head(
@@ -374,6 +383,28 @@ async fn ten_thousand_tools_go_to_the_model_and_ten_thousand_messages_and_fields
         assert!(status == 400 || status == 413, "{surface:?}: {status}");
         assert!(words.contains("shorten"), "{surface:?}: {words}");
     }
+}
+
+#[tokio::test]
+async fn whoever_sends_megabytes_gets_an_answer_and_takes_no_rule_from_the_others() {
+    let upstream = provider().await;
+    let host = host(&upstream, |options| {
+        let guard = json!({"rule": "pii-guard", "guards": ["model.complete"]});
+        options.first_party("pii-guard").rule("privacy", guard)
+    })
+    .await;
+    let long = "the quick brown fox jumps over 13 lazy dogs, ".repeat(60_000);
+    for surface in TEXT {
+        let body = match surface {
+            Surface::Responses => json!({ "input": long }),
+            _ => json!({"messages": [{"role": "user", "content": long}]}),
+        };
+        for _ in 0..2 {
+            assert_eq!(surface.ask(&host, &body).await.text(), "Hi", "{surface:?}");
+        }
+    }
+    let plugin = host.read("/api/plugins/pii-guard").await;
+    assert_eq!(plugin["state"], "live", "{plugin}");
 }
 
 #[tokio::test]

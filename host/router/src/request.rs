@@ -123,10 +123,13 @@ pub enum WantsError {
     },
     /// A header that does not exist.
     #[error(
-        "there is no header \"{0}\"; there are x-polity-max-cost, x-polity-deadline-ms, x-polity-min-quality, x-polity-compliance, x-polity-task, x-polity-region, x-polity-local-only and x-polity-cache"
+        "there is no header \"{0}\"; there are x-polity-max-cost, x-polity-deadline-ms, x-polity-min-quality, x-polity-compliance, x-polity-task, x-polity-region, x-polity-local-only, x-polity-cache and x-polity-timeout-ms"
     )]
     Header(String),
 }
+
+/// What a cost is counted in.
+const MICRO_UNITS: &str = "a whole number from 0, in millionths of the charter's currency";
 
 /// Bytes of a tag, task or region.
 const LONGEST_NAME: usize = 128;
@@ -180,17 +183,20 @@ impl Wants {
     /// Where the header does not exist, or its value makes no sense.
     pub fn header(&mut self, name: &str, value: &str) -> Result<(), WantsError> {
         let name = name.to_ascii_lowercase();
-        let whole = |field| -> Result<u64, WantsError> {
-            value
-                .trim()
-                .parse()
-                .map_err(|_| wrong(field, value, "a whole number from 0"))
+        let whole = |field, expected| -> Result<u64, WantsError> {
+            let number = value.trim().parse();
+            number.map_err(|_| wrong(field, value, expected))
         };
         let stricter = |old: Option<u64>, new: u64| Some(old.map_or(new, |old| old.min(new)));
         match name.strip_prefix("x-polity-") {
-            Some("max-cost") => self.max_cost = stricter(self.max_cost, whole("max_cost")?),
+            Some("max-cost") => {
+                self.max_cost = stricter(self.max_cost, whole("max_cost", MICRO_UNITS)?)
+            }
             Some("deadline-ms") => {
-                self.deadline_ms = stricter(self.deadline_ms, whole("deadline_ms")?)
+                self.deadline_ms = stricter(
+                    self.deadline_ms,
+                    whole("deadline_ms", "a whole number of milliseconds from 1")?,
+                )
             }
             Some("min-quality") => {
                 let quality = value
@@ -283,7 +289,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`max_cost` is \"-5\"; it must be a whole number from 0"
+            "`max_cost` is \"-5\"; it must be a whole number from 0, in millionths of the charter's currency"
         );
         assert!(serde_json::from_str::<Wants>("{\"max_cost\": -5}").is_err());
         assert!(serde_json::from_str::<Wants>("{\"max_kost\": 5}").is_err());

@@ -55,8 +55,8 @@ pub enum Provenance {
 pub enum SignatureError {
     /// There is no signature, and the charter asks for one.
     #[error(
-        "it is not signed, and the charter requires signatures; sign it with `minisign -Sm` and \
-         put the .minisig file beside it"
+        "it is not signed, and the charter requires signatures; sign it with `polity plugin sign` or \
+         `minisign -Sm` and put the .minisig file beside it"
     )]
     Unsigned,
     /// The file beside the component is not a signature.

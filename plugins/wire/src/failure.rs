@@ -122,8 +122,7 @@ impl Class {
 
     fn of_status(status: u16) -> Self {
         match status {
-            // A redirect is never followed with a credential on board: the base URL is wrong.
-            300..=399 | 400 | 405 | 406 | 411 | 415 | 422 => Self::Invalid,
+            400 | 405 | 406 | 411 | 415 | 422 => Self::Invalid,
             401 | 403 | 407 => Self::Auth,
             402 => Self::SpendCap,
             404 | 410 => Self::NotFound,
@@ -191,6 +190,10 @@ impl Failure {
     pub fn problem(&self, provider: &str) -> Problem {
         let mut detail = match self.status {
             0 => format!("{provider} broke the answer off"),
+            // It is never followed with a credential on board: the base URL is wrong, and not the request.
+            status @ 300..=399 => format!(
+                "{provider} answered {status}, a redirect, which is not followed; set `base_url` to where it leads"
+            ),
             status => format!("{provider} answered {status}"),
         };
         if !self.message.is_empty() {
@@ -403,7 +406,7 @@ mod tests {
     #[test]
     fn every_status_has_its_class() {
         for (status, class) in [
-            (307, "invalid"),
+            (307, "failed"),
             (400, "invalid"),
             (401, "auth"),
             (403, "auth"),

@@ -16,12 +16,14 @@ pub enum CompleteError {
     #[error("{0}")]
     Invalid(String),
     /// No adapter has the model.
-    #[error("there is no model \"{asked}\"{}", proposals(.near))]
+    #[error("there is no model \"{asked}\"{}{}", missing(.out), proposals(.near))]
     UnknownModel {
         /// As the caller named it.
         asked: String,
         /// Models that may have been meant, best first.
         near: Vec<String>,
+        /// Plugins in quarantine whose models are not known now.
+        out: Vec<String>,
     },
     /// There are models, and none of them may answer.
     #[error("{}", nobody(.0))]
@@ -165,6 +167,20 @@ fn nobody(decision: &polity_router::Decision) -> String {
         "no model may answer this request. {}{more}",
         told.join("; ")
     )
+}
+
+/// Whose models are missing.
+fn missing(out: &[String]) -> String {
+    match out {
+        [] => String::new(),
+        [one] => format!(
+            ", but {one} is in quarantine, and its models with it (`polity plugin inspect {one}` says why)"
+        ),
+        more => format!(
+            ", but {} are in quarantine, and their models with them (`polity plugin list` says why)",
+            more.join(" and ")
+        ),
+    }
 }
 
 fn proposals(near: &[String]) -> String {

@@ -8,6 +8,7 @@ use polity_ledger::{Commit, new_id};
 use polity_runtime::Reply;
 use polity_runtime::failure::CallError;
 use polity_runtime::plugin::Request;
+use polity_runtime::registry::{Entry, State};
 use uuid::Uuid;
 
 use super::flight::{Flight, Next, Plan};
@@ -388,6 +389,7 @@ impl Kernel {
                 CompleteError::UnknownModel {
                     asked: request.model.clone(),
                     near,
+                    out: self.plugins_without_models(),
                 }
             }
             ChooseError::Wants(error) => CompleteError::Invalid(error.to_string()),
@@ -400,6 +402,17 @@ impl Kernel {
                 request.model
             )),
         }
+    }
+
+    /// Plugins in quarantine that may be adapters: what does not serve does not say what models it has.
+    fn plugins_without_models(&self) -> Vec<String> {
+        let generation = self.inner.runtime.current();
+        let is_out = |entry: &&Arc<Entry>| {
+            let is_quarantined = matches!(entry.state, State::Quarantined { .. });
+            is_quarantined && entry.serving.is_none() && entry.guards.is_empty()
+        };
+        let out = generation.entries().filter(is_out);
+        out.map(|entry| entry.name.to_string()).collect()
     }
 
     /// Who would answer a request; nobody is asked, and nothing is recorded.

@@ -76,7 +76,7 @@ async fn a_model_has_two_names_and_a_wrong_one_is_met_with_proposals() {
         assert_eq!(&*completed.plugin, "triage");
         assert_eq!(record(&company, completed.decision_id).asked, name);
     }
-    let Err(CompleteError::UnknownModel { asked, near }) =
+    let Err(CompleteError::UnknownModel { asked, near, .. }) =
         ask(&company, question("triag", "x")).await
     else {
         panic!("there is no such model")

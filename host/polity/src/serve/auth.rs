@@ -48,6 +48,13 @@ pub(crate) fn holder(
 }
 
 fn shown(headers: &HeaderMap) -> Result<&str, Fault> {
+    // Whoever stands before us may have looked at the other one.
+    if headers.get_all(AUTHORIZATION).iter().nth(1).is_some() {
+        return Err(Fault::new(
+            Kind::Unauthenticated,
+            "there are several `Authorization` headers, which could be several people's; send one",
+        ));
+    }
     bearer(headers).ok_or_else(|| {
         Fault::new(
             Kind::Unauthenticated,
@@ -87,6 +94,15 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn two_tokens_are_nobodys() {
+        let one = (AUTHORIZATION, HeaderValue::from_static("Bearer abc"));
+        let mut headers = HeaderMap::from_iter([one.clone()]);
+        assert_eq!(shown(&headers).unwrap(), "abc");
+        headers.append(one.0, one.1);
+        assert_eq!(shown(&headers).unwrap_err().kind(), Kind::Unauthenticated);
+    }
 
     #[test]
     fn only_the_bearer_scheme_carries_a_token() {

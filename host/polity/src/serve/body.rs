@@ -6,7 +6,7 @@ use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use http::HeaderMap;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
@@ -38,6 +38,13 @@ const PATIENCE: Patience = Patience {
 
 /// The whole body, at most `limit` bytes of it.
 pub(crate) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Fault> {
+    let encoding = headers.get(CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| encoding != "identity") {
+        return Err(Fault::new(
+            Kind::UnsupportedMediaType,
+            "the body is compressed; send it as it is, without `content-encoding`",
+        ));
+    }
     // Refused before it is read, where it says how long it is.
     let announced = headers
         .get(CONTENT_LENGTH)

@@ -56,11 +56,14 @@ fn waiting(decision: &Decision) -> String {
         .iter()
         .map(ToString::to_string)
         .collect();
-    let reason = decision.reason.trim_end_matches('.');
+    let reason = match decision.reason.trim_end_matches('.') {
+        question if question.ends_with(['?', '!']) => question.to_owned(),
+        statement => format!("{statement}."),
+    };
     match items.as_slice() {
-        [] => format!("{reason}."),
+        [] => reason,
         items => format!(
-            "{reason}. It waits in the inbox as {}; send it again once it is accepted.",
+            "{reason} It waits in the inbox as {}; send it again once it is accepted.",
             items.join(" and ")
         ),
     }

@@ -40,9 +40,14 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
 /// Reads a document.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     surrogates::check(bytes)?;
+    parse_at("", bytes)
+}
+
+/// Reads a part of a document that has been read as a whole; `place` points to the part.
+pub(crate) fn parse_at<T: DeserializeOwned>(place: &str, bytes: &[u8]) -> Result<T, Fault> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let document = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let pointer = pointer(error.path());
+        let pointer = format!("{place}{}", pointer(error.path()));
         let error = error.into_inner();
         if error.is_data() {
             Fault::at(pointer, sentence(&error))
@@ -96,10 +101,14 @@ fn sentence(error: &serde_json::Error) -> String {
 
 /// The known word that somebody most probably wanted to write.
 pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    // Two words too many or too few (`max_cost_micro`) are further away than they look.
+    let is_longer = |known: &str| known.len() >= 4 && word.starts_with(known);
     known
         .into_iter()
         .map(|known| (strsim::damerau_levenshtein(word, known), known))
-        .filter(|(distance, known)| *distance <= (known.chars().count() / 3).clamp(1, 3))
+        .filter(|(distance, known)| {
+            *distance <= (known.chars().count() / 3).clamp(1, 3) || is_longer(known)
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)
 }
@@ -147,6 +156,12 @@ mod tests {
             "{}",
             fault.detail()
         );
+    }
+
+    #[test]
+    fn a_field_with_a_word_too_many_is_answered_with_the_right_one() {
+        assert_eq!(nearest("amount_micro", ["items", "amount"]), Some("amount"));
+        assert_eq!(nearest("amount_micro", ["am", "items"]), None);
     }
 
     #[test]

@@ -51,22 +51,20 @@ fn wants(headers: &HeaderMap, wants: &mut Option<Wants>) -> Result<(), Fault> {
 }
 
 fn deadline(headers: &HeaderMap) -> Result<Option<Duration>, Fault> {
-    let Some(value) = headers.get(headers::TIMEOUT) else {
-        return Ok(None);
-    };
-    let ms = value
-        .to_str()
-        .ok()
-        .and_then(|text| text.parse::<u32>().ok())
-        .filter(|ms| *ms > 0);
-    ms.map(|ms| Some(Duration::from_millis(ms.into())))
-        .ok_or_else(|| {
+    let mut shortest = None;
+    for value in headers.get_all(headers::TIMEOUT) {
+        let text = value.to_str().ok();
+        let ms = text.and_then(|text| text.parse::<u32>().ok());
+        let ms = ms.filter(|ms| *ms > 0).ok_or_else(|| {
+            let name = headers::TIMEOUT;
             Fault::at(
                 "",
-                format!(
-                    "the header {} is a number of milliseconds from 1 up",
-                    headers::TIMEOUT
-                ),
+                format!("the header {name} is a number of milliseconds from 1 up"),
             )
-        })
+        })?;
+        let time = Duration::from_millis(ms.into());
+        // As everywhere: of two limits the stricter one holds.
+        shortest = Some(shortest.map_or(time, |other: Duration| other.min(time)));
+    }
+    Ok(shortest)
 }

@@ -115,6 +115,13 @@ fn tell(out: &mut dyn Write, plugin: &View) -> io::Result<()> {
     if let Some(reason) = &plugin.reason {
         writeln!(out, "\n{}: {}", plugin.state, clean(reason))?;
     }
+    if plugin.state == "quarantined" {
+        let name = &plugin.name;
+        writeln!(
+            out,
+            "A better file ends that, or the same one put there again: polity plugin install {name}.wasm --name {name}"
+        )?;
+    }
     if !plugin.unmet.is_empty() {
         writeln!(
             out,

@@ -17,6 +17,9 @@ pub(super) struct MessageRequest {
 }
 
 #[derive(Deserialize)]
+#[serde(
+    expecting = "a request for a message, for example {\"model\": \"…\", \"max_tokens\": 1024, \"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]}"
+)]
 struct Body {
     model: String,
     max_tokens: u32,

@@ -99,6 +99,7 @@ async fn find(app: &App, caller: Result<Caller, Fault>, name: &str) -> Response 
             failure::fault(CompleteError::UnknownModel {
                 asked: name.to_owned(),
                 near,
+                out: Vec::new(),
             })
             .into_openai()
         }

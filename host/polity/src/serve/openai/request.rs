@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt::{self, Write};
 
-use polity_kernel::{CompletionRequest, Message, Wants};
+use polity_kernel::{CompletionRequest, Message};
 use serde::Deserialize;
 use serde::de::{
     DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
@@ -15,6 +15,7 @@ use serde::de::{
 use serde_json::value::RawValue;
 
 use crate::serve::fault::{Fault, Kind};
+use crate::serve::json::parse_at;
 use crate::serve::surrogates;
 
 /// What is asked, and how it is to be answered.
@@ -43,7 +44,7 @@ struct Read {
     temperature: Option<f64>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
-    polity: Option<Wants>,
+    polity: Option<Box<RawValue>>,
     extra: String,
 }
 
@@ -117,7 +118,10 @@ impl Read {
             tools: self.tools.filter(|tools| !is_empty_array(tools)),
             max_output_tokens: self.max_completion_tokens.or(self.max_tokens),
             temperature: self.temperature,
-            wants: self.polity,
+            wants: match self.polity {
+                Some(raw) => parse_at("/polity", raw.get().as_bytes())?,
+                None => None,
+            },
             extra: match self.extra.as_str() {
                 "" => None,
                 members => RawValue::from_string(format!("{{{members}}}"))

@@ -30,6 +30,9 @@ pub(super) struct Echo {
 }
 
 #[derive(Deserialize)]
+#[serde(
+    expecting = "a request for a response, for example {\"model\": \"…\", \"input\": \"Hello\"}"
+)]
 struct Body {
     model: String,
     input: Value,
