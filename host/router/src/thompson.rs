@@ -3,6 +3,8 @@
 //! Instead of drawing once and taking the best, the probability of being the best is computed for each and one is drawn
 //! from those. It is the same choice, and the probability of what was chosen is known, as off-policy estimates need it.
 
+use crate::exp::exp;
+
 /// Points that the integral is taken at.
 const POINTS: usize = 24;
 
@@ -46,10 +48,11 @@ pub(crate) fn probabilities(beliefs: &[(f64, f64)]) -> Vec<f64> {
         .iter()
         .zip(&scales)
         .map(|(mean, scale)| {
-            let below = points.map(|at| sigmoid((at - mean) * scale));
-            all.iter_mut()
-                .zip(&below)
-                .for_each(|(all, below)| *all *= below);
+            let mut below = points;
+            for (below, all) in below.iter_mut().zip(&mut all) {
+                *below = sigmoid((*below - mean) * scale);
+                *all *= *below;
+            }
             below
         })
         .collect();
@@ -78,27 +81,9 @@ pub(crate) fn probabilities(beliefs: &[(f64, f64)]) -> Vec<f64> {
         .collect()
 }
 
-/// The logistic that is closest to the normal distribution (Bowling et al., 2009), by an exponential that needs no
-/// table and no library: the same bits on every machine.
+/// The logistic that is closest to the normal distribution (Bowling et al., 2009).
 fn sigmoid(deviations: f32) -> f32 {
-    let x = (deviations * 1.702).clamp(-30.0, 30.0);
-    1.0 / (1.0 + exp(-x))
-}
-
-/// e^x for |x| <= 30, to about four digits.
-fn exp(x: f32) -> f32 {
-    // A number so large that nothing after the point has room beside it: adding it rounds.
-    const ROUND: f32 = 12_582_912.0;
-    // 2^y = 2^whole * 2^part, and a short polynomial for the part, which lies between -1/2 and 1/2.
-    let y = x * std::f32::consts::LOG2_E;
-    let rounded = y + ROUND;
-    let part = y - (rounded - ROUND);
-    let fraction = 1.0
-        + part
-            * (std::f32::consts::LN_2
-                + part * (0.240_226_5 + part * (0.055_504_1 + part * 0.009_618_1)));
-    let whole = rounded.to_bits().wrapping_sub(ROUND.to_bits());
-    f32::from_bits(whole.wrapping_add(127) << 23) * fraction
+    1.0 / (1.0 + exp((deviations * -1.702).clamp(-30.0, 30.0)))
 }
 
 /// Which of some probabilities a number between 0 and 1 falls on.
