@@ -117,7 +117,10 @@ impl Table {
         let scale = (ROOM / whole).min(f32::from(i16::MAX) / most);
         let entries: Vec<(u32, i16)> = entries
             .iter()
-            .map(|&(row, factor)| (row, (factor * scale).round() as i16))
+            .map(|&(row, factor)| {
+                let steps = factor * scale;
+                (row, (steps + 0.5_f32.copysign(steps)) as i16)
+            })
             .collect();
         let mut sums = Vec::with_capacity(self.stride * LANES);
         let step = self.step / scale;
