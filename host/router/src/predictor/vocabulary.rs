@@ -205,7 +205,13 @@ impl Vocabulary {
         texts: impl Iterator<Item = &'a Words> + Clone,
     ) -> Vec<f32> {
         let (count, frequency) = frequencies(texts.clone().map(Words::near));
-        let least = least(count.saturating_sub(1));
+        // What was among the most frequent only thanks to the text itself would not be there without it.
+        let near = self.hashes[..self.near].iter();
+        let fewest = near.filter_map(|hash| frequency.get(hash)).min();
+        let least = match fewest {
+            Some(fewest) if self.near == MOST_NEAR => *fewest,
+            _ => least(count.saturating_sub(1)),
+        };
         texts
             .map(|text| {
                 let (mut known, mut strange) = (0.0_f32, 0.0_f32);
