@@ -1,9 +1,10 @@
 //! How long a decision takes.
 //!
-//! `cargo run --release -p polity-router --example choose -- [TRAIN.jsonl]`
+//! `cargo run --release -p polity-router --example choose -- [TRAIN.jsonl [PREDICTOR.json]]`
 //!
 //! Fifty models, prompts of the training file or made up, everything warm, one thread; then all threads at once. With a
-//! file, a predictor is trained on half of it and its scores are spread over all fifty models.
+//! file, a predictor is trained on half of it and its scores are spread over all fifty models. Where a second file is
+//! named, the predictor is kept there and not trained again.
 #![allow(
     missing_docs,
     unreachable_pub,
@@ -17,8 +18,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
-use measure::{ask, read, router, shuffle};
-use polity_router::{Exploration, Feedback, Mode, Policy, Router, Row, train};
+use measure::{Bench, ask, read, router, shuffle};
+use polity_router::{Exploration, Feedback, Mode, Policy, Predictor, Router, Row, train};
 
 const MODELS: usize = 50;
 const ROUNDS: usize = 40_000;
@@ -44,11 +45,11 @@ fn main() {
         let mut rows = read(&path);
         shuffle(&mut rows, 1);
         let (training, rest) = rows.split_at(rows.len() / 2);
-        let training: Vec<Row> = training.iter().map(|bench| spread(&bench.row)).collect();
-        let predictor = train(&training).expect("rows to learn from");
+        prompts = rest.iter().map(|bench| bench.row.prompt.clone()).collect();
+        report("one thread, no predictor", measure(&router, &prompts));
+        let predictor = predictor(training, std::env::args().nth(2));
         println!("predictor: {}", predictor.report());
         router.set_predictor(Some(Arc::new(predictor)));
-        prompts = rest.iter().map(|bench| bench.row.prompt.clone()).collect();
     }
     // What was learned is not empty in a company that works.
     for (number, prompt) in prompts.iter().take(1000).enumerate() {
@@ -86,6 +87,24 @@ fn main() {
         long.len() >> 20,
         begun.elapsed().as_secs_f64() * 1e3
     );
+}
+
+/// The predictor that is kept at a path, or a new one.
+fn predictor(training: &[Bench], kept: Option<String>) -> Predictor {
+    if let Some(text) = kept
+        .as_ref()
+        .and_then(|path| std::fs::read_to_string(path).ok())
+    {
+        return Predictor::from_json(&text).expect("a predictor of this version");
+    }
+    let training: Vec<Row> = training.iter().map(|bench| spread(&bench.row)).collect();
+    let begun = Instant::now();
+    let predictor = train(&training).expect("rows to learn from");
+    println!("trained in {:.1} s", begun.elapsed().as_secs_f64());
+    if let Some(path) = kept {
+        std::fs::write(path, predictor.to_json()).expect("a place to write to");
+    }
+    predictor
 }
 
 /// Scores of a few models as scores of all.

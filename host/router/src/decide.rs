@@ -260,15 +260,14 @@ impl<'s> Deciding<'s> {
 
     /// Whether anything like the request is known. A model that is asked for by name is asked, whatever for.
     fn gate(&self, asked: &Resolved<'_>, learned: &Learned) -> Option<GateFinding> {
-        let policy = &self.setup.policy.gate;
-        if !policy.enabled || matches!(asked, Resolved::Model(_)) {
+        if matches!(asked, Resolved::Model(_)) {
             return None;
         }
+        let threshold = self.setup.strange_from?;
         let (prediction, predictor) = self
             .prediction
             .as_ref()
             .zip(self.setup.predictor.as_ref())?;
-        let threshold = predictor.familiar().threshold(policy.false_alarms)?;
         let score = prediction.strangeness.score;
         let mut finding = GateFinding {
             unknown: score > threshold,

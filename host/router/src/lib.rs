@@ -49,6 +49,7 @@ mod catalogue;
 mod decide;
 mod decision;
 mod eligibility;
+mod exp;
 mod learning;
 mod live;
 mod money;

@@ -45,6 +45,9 @@ pub(crate) struct Setup {
     /// What a model is taken to cost whose price nobody knows: as much as the dearest. Taken for free, it would be
     /// chosen before all others.
     pub(crate) dearest: Price,
+    /// The strangeness from which on the policy takes a request for unlike everything known; nothing where the gate is
+    /// off or nobody can tell.
+    pub(crate) strange_from: Option<f32>,
     /// The predictor's digest.
     pub(crate) digest: Option<Arc<str>>,
 }
@@ -236,6 +239,10 @@ impl Setup {
                     .unwrap_or(0),
                 cached: None,
             },
+            strange_from: predictor
+                .as_ref()
+                .filter(|_| policy.gate.enabled)
+                .and_then(|predictor| predictor.familiar().threshold(policy.gate.false_alarms)),
             digest: predictor
                 .as_ref()
                 .map(|predictor| predictor.digest().into()),

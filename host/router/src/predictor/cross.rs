@@ -43,44 +43,45 @@ impl Chosen {
     }
 }
 
-/// Tries every penalty at the middle weight of shapes, then every weight at the best penalty.
+/// Tries penalties at the middle weight of shapes, the strongest first and no further than it helps, then every weight
+/// at the best penalty.
 pub(super) fn choose(design: &Design, targets: &Targets) -> Chosen {
-    let models = targets.models;
     let values = Values {
-        columns: models,
+        columns: targets.models,
         targets: &targets.centred,
         known: &targets.known,
     };
-    let mut best: Option<(f64, Chosen)> = None;
-    let attempt = |best: &mut Option<(f64, Chosen)>, penalties: &[f32], shape_scale| {
-        let tried = held_out(design, &values, penalties, shape_scale);
-        for (penalty, held_out) in penalties.iter().zip(tried) {
-            let error = error(targets, &held_out);
-            if best.as_ref().is_none_or(|(least, _)| error < *least) {
-                let chosen = Chosen {
-                    penalty: *penalty,
-                    shape_scale,
-                    held_out,
-                };
-                *best = Some((error, chosen));
-            }
-        }
-    };
-    attempt(&mut best, &PENALTIES, SHAPE_SCALES[0]);
-    let penalty = best
-        .as_ref()
-        .map_or(PENALTIES[0], |(_, chosen)| chosen.penalty);
-    for shape_scale in &SHAPE_SCALES[1..] {
-        attempt(&mut best, &[penalty, 2.0 * penalty], *shape_scale);
-    }
-    best.map_or_else(
-        || Chosen {
+    let mut best = (
+        f64::INFINITY,
+        Chosen {
             penalty: PENALTIES[0],
             shape_scale: SHAPE_SCALES[0],
-            held_out: vec![0.0; design.len() * models],
+            held_out: Vec::new(),
         },
-        |(_, chosen)| chosen,
-    )
+    );
+    // Weak penalties take most of the time, and an error that has grown twice will not shrink again.
+    let mut worse = 0;
+    let mut folds = Folds::new(design, &values, SHAPE_SCALES[0]);
+    for penalty in PENALTIES {
+        let (error, chosen) = folds.attempt(targets, penalty);
+        worse = if error < best.0 { 0 } else { worse + 1 };
+        if error < best.0 {
+            best = (error, chosen);
+        } else if worse == 2 {
+            break;
+        }
+    }
+    let penalty = best.1.penalty;
+    for shape_scale in &SHAPE_SCALES[1..] {
+        let mut folds = Folds::new(design, &values, *shape_scale);
+        for penalty in [2.0 * penalty, penalty] {
+            let (error, chosen) = folds.attempt(targets, penalty);
+            if error < best.0 {
+                best = (error, chosen);
+            }
+        }
+    }
+    best.1
 }
 
 /// What is to be predicted, by row and column.
@@ -90,36 +91,64 @@ pub(super) struct Values<'a> {
     pub(super) known: &'a [f32],
 }
 
-/// For each penalty, what is predicted for each row from the rows of other folds.
-pub(super) fn held_out(
-    design: &Design,
-    values: &Values<'_>,
-    penalties: &[f32],
+/// What is predicted for each row from the rows of other folds, for one penalty after the other.
+pub(super) struct Folds<'a> {
+    design: &'a Design,
+    values: &'a Values<'a>,
     shape_scale: f32,
-) -> Vec<Vec<f32>> {
-    let (count, columns) = (design.len(), values.columns);
-    let mut held_out = vec![vec![0.0_f32; count * columns]; penalties.len()];
-    for fold in 0..FOLDS {
-        let (inside, outside): (Vec<usize>, Vec<usize>) =
-            (0..count).partition(|row| fold_of(*row) != fold);
-        let ridge = Ridge {
-            design,
-            rows: &inside,
-            columns,
-            targets: values.targets,
-            known: values.known,
-            shape_scale,
+    /// By fold: rows to learn from, rows to predict, and the last solution.
+    folds: Vec<(Vec<usize>, Vec<usize>, Vec<f32>)>,
+}
+
+impl<'a> Folds<'a> {
+    pub(super) fn new(design: &'a Design, values: &'a Values<'a>, shape_scale: f32) -> Self {
+        let fold = |fold| {
+            let (inside, outside): (Vec<usize>, Vec<usize>) =
+                (0..design.len()).partition(|row| fold_of(*row) != fold);
+            let dual = vec![0.0; inside.len() * values.columns];
+            (inside, outside, dual)
         };
-        let mut dual = vec![0.0; inside.len() * columns];
-        for (penalty, held_out) in penalties.iter().zip(&mut held_out) {
-            let weights = ridge.solve(*penalty, &mut dual);
-            for &row in &outside {
-                let out = &mut held_out[row * columns..][..columns];
-                design.times(row, &weights, columns, shape_scale, out);
-            }
+        Self {
+            design,
+            values,
+            shape_scale,
+            folds: (0..FOLDS).map(fold).collect(),
         }
     }
-    held_out
+
+    /// By row and column. The solution for a stronger penalty is a good start for the next.
+    pub(super) fn held_out(&mut self, penalty: f32) -> Vec<f32> {
+        let columns = self.values.columns;
+        let mut held_out = vec![0.0_f32; self.design.len() * columns];
+        for (inside, outside, dual) in &mut self.folds {
+            let ridge = Ridge {
+                design: self.design,
+                rows: inside,
+                columns,
+                targets: self.values.targets,
+                known: self.values.known,
+                shape_scale: self.shape_scale,
+            };
+            let weights = ridge.solve(penalty, dual);
+            for &row in &*outside {
+                let out = &mut held_out[row * columns..][..columns];
+                self.design
+                    .times(row, &weights, columns, self.shape_scale, out);
+            }
+        }
+        held_out
+    }
+
+    fn attempt(&mut self, targets: &Targets, penalty: f32) -> (f64, Chosen) {
+        let held_out = self.held_out(penalty);
+        let error = error(targets, &held_out);
+        let chosen = Chosen {
+            penalty,
+            shape_scale: self.shape_scale,
+            held_out,
+        };
+        (error, chosen)
+    }
 }
 
 /// Rows come in any order, often sorted by task; the fold depends on the position alone, mixed.

@@ -1,6 +1,6 @@
 //! The training rows as a matrix: sparse words beside scaled shapes.
 
-use super::vocabulary::{Sparse, Vocabulary};
+use super::vocabulary::Vocabulary;
 use crate::text::{Look, SHAPE, Shape};
 
 /// How shapes are brought to a common scale: each measure with mean 0 and deviation 1 over the training rows.
@@ -45,25 +45,30 @@ impl Scaling {
 
 /// The training rows in the terms of a vocabulary.
 pub(super) struct Design {
-    pub(super) sparse: Vec<Sparse>,
+    pub(super) sparse: Vec<Vec<(u32, f32)>>,
     pub(super) shapes: Vec<[f32; SHAPE]>,
     /// Rows of weights that words have.
     pub(super) width: usize,
 }
 
 impl Design {
-    pub(super) fn new(looks: &[&Look], vocabulary: &Vocabulary, scaling: &Scaling) -> Self {
-        Self {
-            sparse: looks
-                .iter()
-                .map(|look| vocabulary.apply(&look.words))
-                .collect(),
-            shapes: looks
-                .iter()
-                .map(|look| scaling.apply(&look.shape))
-                .collect(),
-            width: vocabulary.len(),
-        }
+    /// As scores are learned from it, and as kinds are: with the telling words alone.
+    pub(super) fn both(looks: &[&Look], vocabulary: &Vocabulary, scaling: &Scaling) -> [Self; 2] {
+        let shapes: Vec<_> = looks
+            .iter()
+            .map(|look| scaling.apply(&look.shape))
+            .collect();
+        let words = looks.iter().map(|look| vocabulary.apply(&look.words));
+        let (entries, telling) = words.map(|words| (words.entries, words.telling)).collect();
+        let of = |sparse, shapes, width| Self {
+            sparse,
+            shapes,
+            width,
+        };
+        [
+            of(entries, shapes.clone(), vocabulary.len()),
+            of(telling, shapes, vocabulary.telling()),
+        ]
     }
 
     pub(super) fn len(&self) -> usize {
@@ -79,7 +84,7 @@ impl Design {
         shape_scale: f32,
         out: &mut [f32],
     ) {
-        for &(word, value) in &self.sparse[row].entries {
+        for &(word, value) in &self.sparse[row] {
             add(out, &weights[word as usize * columns..][..columns], value);
         }
         for (at, value) in self.shapes[row].iter().enumerate() {
@@ -100,7 +105,7 @@ impl Design {
         weights: &mut [f32],
     ) {
         let columns = values.len();
-        for &(word, value) in &self.sparse[row].entries {
+        for &(word, value) in &self.sparse[row] {
             add(
                 &mut weights[word as usize * columns..][..columns],
                 values,

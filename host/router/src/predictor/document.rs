@@ -9,14 +9,14 @@ use super::blend::Blend;
 use super::curve::{Curve, NUMBERS};
 use super::design::Scaling;
 use super::familiar::Familiar;
-use super::table::Table;
+use super::table::{Stored, Table};
 use super::vocabulary::Vocabulary;
 use super::{Predictor, Report};
 use crate::text::SHAPE;
 
 /// The version of the stored form and of the way texts are read. A predictor of another version would see other
 /// features than it was trained on.
-pub const PREDICTOR_VERSION: u32 = 3;
+pub const PREDICTOR_VERSION: u32 = 4;
 
 /// Why a stored predictor cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,14 +66,15 @@ struct Content {
     curve: Vec<[f32; NUMBERS]>,
     curve_scale: f32,
     familiar: Familiar,
+    /// Rows of near features.
+    near: usize,
+    scores: Stored,
+    kinds: Stored,
     /// Little-endian numbers in base64.
     hashes: String,
     idf: String,
     scaling_mean: String,
     scaling_factor: String,
-    basis: String,
-    steps: String,
-    table: String,
     shapes: String,
     means: String,
     deviation: String,
@@ -125,8 +126,7 @@ impl Predictor {
     }
 
     fn content(&self) -> Content {
-        let (hashes, idf, unseen) = self.vocabulary.parts();
-        let (basis, steps, table) = self.table.parts();
+        let (hashes, idf, near, unseen) = self.vocabulary.parts();
         let bytes: Vec<u8> = hashes.iter().flat_map(|hash| hash.to_le_bytes()).collect();
         let names =
             |names: &[std::sync::Arc<str>]| names.iter().map(|name| name.to_string()).collect();
@@ -141,13 +141,13 @@ impl Predictor {
             curve: self.curve.weights.clone(),
             curve_scale: self.curve.scale,
             familiar: self.familiar.clone(),
+            near,
+            scores: self.scores.stored(),
+            kinds: self.kinds.stored(),
             hashes: STANDARD.encode(bytes),
             idf: encode(idf),
             scaling_mean: encode(&self.scaling.mean),
             scaling_factor: encode(&self.scaling.factor),
-            basis: encode(basis),
-            steps: encode(steps),
-            table: STANDARD.encode(table),
             shapes: encode(&self.shapes),
             means: encode(&self.means),
             deviation: encode(&self.deviation),
@@ -168,14 +168,6 @@ impl Predictor {
         let (chunks, _) = bytes.as_chunks::<4>();
         let hashes: Vec<u32> = chunks.iter().map(|it| u32::from_le_bytes(*it)).collect();
         let words = hashes.len();
-        let columns = models + 2 * tasks;
-        let table = Table::from_parts(
-            &content.basis,
-            &content.steps,
-            &content.table,
-            words,
-            columns,
-        )?;
         let idf = decode(&content.idf, words, "idf")?;
         let array = |text: &str, what| -> Result<[f32; SHAPE], PredictorError> {
             decode(text, SHAPE, what)?
@@ -190,16 +182,18 @@ impl Predictor {
         )?;
         fit(content.models.is_sorted(), "models")?;
         fit(content.tasks.is_sorted() && tasks > 0, "tasks")?;
+        let vocabulary = Vocabulary::from_parts(hashes, idf, content.near, content.unseen)
+            .ok_or(PredictorError::Inconsistent("hashes"))?;
         Ok(Self {
             digest: String::new(),
             report: content.report,
-            vocabulary: Vocabulary::from_parts(hashes, idf, content.unseen)
-                .ok_or(PredictorError::Inconsistent("hashes"))?,
+            scores: Table::from_stored(&content.scores, words, models)?,
+            kinds: Table::from_stored(&content.kinds, vocabulary.telling(), 2 * tasks)?,
+            vocabulary,
             scaling: Scaling {
                 mean: array(&content.scaling_mean, "scaling_mean")?,
                 factor: array(&content.scaling_factor, "scaling_factor")?,
             },
-            table,
             shapes: decode(&content.shapes, SHAPE * (models + tasks), "shapes")?,
             means: decode(&content.means, models, "means")?,
             deviation: decode(&content.deviation, models, "deviation")?,
@@ -221,7 +215,8 @@ impl Predictor {
     }
 }
 
-fn encode(numbers: &[f32]) -> String {
+/// Numbers as they are stored.
+pub(super) fn encode(numbers: &[f32]) -> String {
     let bytes: Vec<u8> = numbers
         .iter()
         .flat_map(|number| number.to_le_bytes())

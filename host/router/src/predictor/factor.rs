@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn what_has_no_fewer_dimensions_stays_as_it_is() {
-        let rows: Vec<f32> = (0..900_u16).map(|at| f32::from(at * 7919 % 1009)).collect();
+        let rows: Vec<f32> = (0..900_u32).map(|at| (at * 7919 % 1009) as f32).collect();
         assert_eq!(factor(&rows, 3, &[3], 1), None);
         assert!(factor(&[0.0; 30], 3, &[1, 2], 3).is_some());
     }

@@ -95,6 +95,10 @@ impl Familiar {
             nearest: 0,
         };
         for (task, (typical, &likeness)) in self.tasks.iter().zip(likeness).enumerate() {
+            // Shapes take the most time, and need no look where words alone are stranger.
+            if weigh(&typical.least_parts(likeness, strange), &self.weights) >= best.score {
+                continue;
+            }
             let score = weigh(&typical.parts(likeness, strange, shape), &self.weights);
             if score < best.score {
                 best = Strangeness {
@@ -137,6 +141,15 @@ impl Typical {
         ]
     }
 
+    /// The parts of a text whose shape is in the middle of the task's.
+    fn least_parts(&self, likeness: f32, strange: f32) -> [f32; WAYS] {
+        [
+            -deviations(likeness, self.likeness),
+            deviations(strange, self.strange),
+            deviations(0.0, self.distance),
+        ]
+    }
+
     fn distance_of(&self, shape: &[f32; SHAPE]) -> f32 {
         let square: f32 = self
             .shape
@@ -151,9 +164,9 @@ impl Typical {
 impl Known<'_> {
     /// What is typical of each task, and the parts of each row's strangeness for each task, the row itself left out.
     fn typical(&self) -> (Vec<Typical>, Vec<Vec<[f32; WAYS]>>) {
-        let vocabulary = Vocabulary::fit(self.looks.iter().map(|look| &look.words));
+        let vocabulary = Vocabulary::fit_near(self.looks.iter().map(|look| &look.words));
         let scaling = Scaling::fit(self.looks.iter().map(|look| &look.shape));
-        let design = Design::new(&self.looks, &vocabulary, &scaling);
+        let [_, design] = Design::both(&self.looks, &vocabulary, &scaling);
         let (sums, _) = sums(&design, &self.of, self.tasks);
         let likeness = likeness(&design, &self.of, &sums);
         let strange = vocabulary.strange_without_itself(self.looks.iter().map(|look| &look.words));
@@ -198,9 +211,9 @@ impl Known<'_> {
 
     /// The parts of the strangeness of texts that are not among the known.
     fn parts_of(&self, strangers: &[&Look], typical: &[Typical]) -> Vec<Vec<[f32; WAYS]>> {
-        let vocabulary = Vocabulary::fit(self.looks.iter().map(|look| &look.words));
+        let vocabulary = Vocabulary::fit_near(self.looks.iter().map(|look| &look.words));
         let scaling = Scaling::fit(self.looks.iter().map(|look| &look.shape));
-        let design = Design::new(&self.looks, &vocabulary, &scaling);
+        let [_, design] = Design::both(&self.looks, &vocabulary, &scaling);
         let (sums, _) = sums(&design, &self.of, self.tasks);
         let centres: Vec<Vec<f32>> = sums.iter().map(|sum| super::tasks::unit(sum)).collect();
         strangers
@@ -213,7 +226,7 @@ impl Known<'_> {
                     .zip(&centres)
                     .map(|(typical, centre)| {
                         let likeness = sparse
-                            .entries
+                            .telling
                             .iter()
                             .map(|(word, value)| centre[*word as usize] * value)
                             .sum();

@@ -45,8 +45,10 @@ pub struct Predictor {
     tasks: Vec<Arc<str>>,
     vocabulary: Vocabulary,
     scaling: Scaling,
-    /// By word: weights for the models, for the tasks, and its part in the middle of each task.
-    table: Table,
+    /// By word: weights for the models.
+    scores: Table,
+    /// By telling word: weights for the tasks, and its part in the middle of each task.
+    kinds: Table,
     /// By measure of shape: weights for the models and for the tasks.
     shapes: Vec<f32>,
     /// By model.
@@ -112,17 +114,13 @@ impl Predictor {
         let (models, tasks) = (self.models.len(), self.tasks.len());
         let sparse = self.vocabulary.apply(&look.words);
         let shape = self.scaling.apply(&look.shape);
-        let mut sums = self.table.sum(&sparse.entries);
-        let likeness = sums.split_off(models + tasks);
-        for (at, value) in shape.iter().enumerate() {
-            add(
-                &mut sums,
-                &self.shapes[at * (models + tasks)..][..models + tasks],
-                *value,
-            );
+        let mut quality = self.scores.sum(&sparse.entries);
+        let mut posterior = self.kinds.sum(&sparse.telling);
+        let likeness = posterior.split_off(tasks);
+        for (value, weights) in shape.iter().zip(self.shapes.chunks_exact(models + tasks)) {
+            add(&mut quality, &weights[..models], *value);
+            add(&mut posterior, &weights[models..], *value);
         }
-        let mut posterior = sums.split_off(models);
-        let mut quality = sums;
         let strangeness = self.familiar.strangeness(&likeness, sparse.strange, &shape);
         match task.and_then(|task| {
             self.tasks

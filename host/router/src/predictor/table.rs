@@ -1,10 +1,15 @@
 //! The weights that a text is weighed with: one row for each word, stored in half the bytes.
 //!
 //! A prompt has up to a thousand words, and each reads a row that lies somewhere in megabytes: how long that takes is a
-//! question of how many bytes have to come from memory. So a row is kept in 16-bit steps of its own largest number, and as
-//! amounts of few things where its columns are mixtures of them (`factor`).
+//! question of how many bytes have to come from memory. So a row is kept in 16-bit steps, as amounts of few things where
+//! its columns are mixtures of them (`factor`). Sums are taken in whole numbers, which a processor multiplies many of at a
+//! time.
 
-use super::document::{PredictorError, bytes_of, decode};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+use super::document::{PredictorError, bytes_of, decode, encode};
 use super::factor::{Factor, factor};
 
 /// Numbers that are added at once.
@@ -12,6 +17,10 @@ const LANES: usize = 8;
 
 /// Lanes whose sums fit the registers of a processor.
 const BLOCK: usize = 4;
+
+/// What the factors of all rows of a sum add up to, at most, as whole numbers: with the rounding of as many rows as a
+/// text can have, and cells of 16 bits, a sum fits 32.
+const ROOM: f32 = 56_000.0;
 
 /// A part of a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -28,9 +37,18 @@ pub(crate) struct Table {
     width: usize,
     /// The same in lanes, the last of which is filled up with 0.
     stride: usize,
-    /// By row: what one step is worth.
-    steps: Vec<f32>,
+    /// What one step is worth.
+    step: f32,
     lanes: Vec<Lane>,
+}
+
+/// A table as it is stored: little-endian numbers in base64.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Stored {
+    /// What the numbers of rows are made of.
+    basis: String,
+    step: f32,
+    cells: String,
 }
 
 impl Table {
@@ -61,23 +79,19 @@ impl Table {
             0 => columns,
             length => length / columns.max(1),
         };
-        let mut steps = Vec::new();
-        let mut cells = Vec::new();
-        for row in reduced.chunks_exact(width.max(1)) {
-            let largest = row
-                .iter()
-                .fold(0.0_f32, |most, value| most.max(value.abs()));
-            let step = largest / f32::from(i16::MAX);
-            steps.push(step);
-            // `as` saturates, and makes nothing of nothing.
-            cells.extend(row.iter().map(|value| (value / step).round() as i16));
-        }
-        Self::of(columns, basis, width, steps, &cells)
+        let largest = reduced.iter().fold(0.0_f32, |most, it| most.max(it.abs()));
+        let step = largest / f32::from(i16::MAX);
+        // `as` saturates, and makes nothing of nothing.
+        let cells: Vec<i16> = reduced
+            .iter()
+            .map(|value| (value / step).round() as i16)
+            .collect();
+        Self::of(columns, basis, width, step, &cells)
     }
 
-    fn of(columns: usize, basis: Vec<f32>, width: usize, steps: Vec<f32>, cells: &[i16]) -> Self {
+    fn of(columns: usize, basis: Vec<f32>, width: usize, step: f32, cells: &[i16]) -> Self {
         let stride = width.div_ceil(LANES);
-        let mut lanes = vec![Lane::default(); steps.len() * stride];
+        let mut lanes = vec![Lane::default(); cells.len() / width.max(1) * stride];
         for (row, cells) in cells.chunks_exact(width.max(1)).enumerate() {
             for (lane, cells) in lanes[row * stride..].iter_mut().zip(cells.chunks(LANES)) {
                 lane.0[..cells.len()].copy_from_slice(cells);
@@ -88,39 +102,54 @@ impl Table {
             basis,
             width,
             stride,
-            steps,
+            step,
             lanes,
         }
     }
 
     /// The sum of rows, each times its factor, by column.
     pub(super) fn sum(&self, entries: &[(u32, f32)]) -> Vec<f32> {
+        let (whole, most) = entries
+            .iter()
+            .fold((0.0_f32, 0.0_f32), |(whole, most), (_, factor)| {
+                (whole + factor.abs(), most.max(factor.abs()))
+            });
+        let scale = (ROOM / whole).min(f32::from(i16::MAX) / most);
+        let entries: Vec<(u32, i16)> = entries
+            .iter()
+            .map(|&(row, factor)| {
+                let steps = factor * scale;
+                (row, (steps + 0.5_f32.copysign(steps)) as i16)
+            })
+            .collect();
         let mut sums = Vec::with_capacity(self.stride * LANES);
+        let step = self.step / scale;
+        let mut add = |lanes: &[[i32; LANES]]| {
+            sums.extend(lanes.as_flattened().iter().map(|sum| *sum as f32 * step));
+        };
         let mut at = 0;
         while at + BLOCK <= self.stride {
-            sums.extend(self.block::<BLOCK>(entries, at).as_flattened());
+            add(&self.block::<BLOCK>(&entries, at));
             at += BLOCK;
         }
         if at + 2 <= self.stride {
-            sums.extend(self.block::<2>(entries, at).as_flattened());
+            add(&self.block::<2>(&entries, at));
             at += 2;
         }
         if at < self.stride {
-            sums.extend(self.block::<1>(entries, at).as_flattened());
+            add(&self.block::<1>(&entries, at));
         }
         self.columns_of(sums)
     }
 
-    /// The same for some of the lanes.
-    fn block<const B: usize>(&self, entries: &[(u32, f32)], at: usize) -> [[f32; LANES]; B] {
-        let mut sums = [[0.0; LANES]; B];
+    /// The same for some of the lanes, in steps.
+    fn block<const B: usize>(&self, entries: &[(u32, i16)], at: usize) -> [[i32; LANES]; B] {
+        let mut sums = [[0; LANES]; B];
         for &(row, factor) in entries {
-            let row = row as usize;
-            let factor = factor * self.steps[row];
-            let lanes = &self.lanes[row * self.stride + at..][..B];
+            let lanes = &self.lanes[row as usize * self.stride + at..][..B];
             for (sums, lane) in sums.iter_mut().zip(lanes) {
                 for (sum, cell) in sums.iter_mut().zip(&lane.0) {
-                    *sum += factor * f32::from(*cell);
+                    *sum += i32::from(factor) * i32::from(*cell);
                 }
             }
         }
@@ -140,51 +169,43 @@ impl Table {
         columns
     }
 
-    /// For storing: what the numbers of rows are made of, what a step is worth in each row, and the steps.
-    pub(super) fn parts(&self) -> (&[f32], &[f32], Vec<u8>) {
+    /// The stored form.
+    pub(super) fn stored(&self) -> Stored {
         let rows = self.lanes.chunks_exact(self.stride.max(1));
         let cells = rows.flat_map(|row| row.iter().flat_map(|lane| lane.0).take(self.width));
-        let cells = cells.flat_map(i16::to_le_bytes).collect();
-        (&self.basis, &self.steps, cells)
+        Stored {
+            basis: encode(&self.basis),
+            step: self.step,
+            cells: STANDARD.encode(cells.flat_map(i16::to_le_bytes).collect::<Vec<u8>>()),
+        }
     }
 
-    /// The inverse of [`Table::parts`].
-    pub(super) fn from_parts(
-        basis: &str,
-        steps: &str,
-        cells: &str,
+    /// The inverse of [`Table::stored`].
+    pub(super) fn from_stored(
+        stored: &Stored,
         rows: usize,
         columns: usize,
     ) -> Result<Self, PredictorError> {
-        let length = bytes_of(basis, "basis")?.len() / 4;
-        let basis = decode(basis, length, "basis")?;
+        let length = bytes_of(&stored.basis, "basis")?.len() / 4;
+        let basis = decode(&stored.basis, length, "basis")?;
         let width = match length {
             0 => columns,
             length if columns > 0 && length.is_multiple_of(columns) => length / columns,
             _ => return Err(PredictorError::Inconsistent("basis")),
         };
-        let steps = decode(steps, rows, "steps")?;
-        let bytes = bytes_of(cells, "table")?;
+        let bytes = bytes_of(&stored.cells, "cells")?;
         let (pairs, rest) = bytes.as_chunks::<2>();
         if pairs.len() != rows * width || !rest.is_empty() {
-            return Err(PredictorError::Inconsistent("table"));
+            return Err(PredictorError::Inconsistent("cells"));
         }
         let cells: Vec<i16> = pairs.iter().map(|pair| i16::from_le_bytes(*pair)).collect();
-        Ok(Self::of(columns, basis, width, steps, &cells))
+        Ok(Self::of(columns, basis, width, stored.step, &cells))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
-
     use super::*;
-
-    fn encoded(numbers: &[f32]) -> String {
-        let bytes: Vec<u8> = numbers.iter().flat_map(|it| it.to_le_bytes()).collect();
-        STANDARD.encode(bytes)
-    }
 
     fn row(table: &Table, row: u32, factor: f32) -> Vec<f32> {
         table.sum(&[(row, factor)])
@@ -229,12 +250,9 @@ mod tests {
         let short: Vec<f32> = (0..4000_u16).map(|value| f32::from(value % 10)).collect();
         for (rows, columns) in [(&long, 40), (&short, 10), (&short, 80)] {
             let table = Table::new(rows, &[columns]);
-            let (basis, steps, cells) = table.parts();
-            let (basis, steps, cells) = (encoded(basis), encoded(steps), STANDARD.encode(cells));
-            let count = rows.len() / columns;
-            let back = Table::from_parts(&basis, &steps, &cells, count, columns);
-            assert_eq!(back, Ok(table));
-            assert!(Table::from_parts(&basis, &steps, &cells, columns, count).is_err());
+            let (stored, count) = (table.stored(), rows.len() / columns);
+            assert_eq!(Table::from_stored(&stored, count, columns), Ok(table));
+            assert!(Table::from_stored(&stored, columns, count).is_err());
         }
     }
 }

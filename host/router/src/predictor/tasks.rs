@@ -1,9 +1,10 @@
 //! Which task a text belongs to, by a ridge regression on membership, and how well each model does each task.
 
-use super::cross::{FOLDS, Values, fold_of, held_out};
+use super::cross::{FOLDS, Folds, Values, fold_of};
 use super::design::{Design, add};
 use super::ridge::Ridge;
 use super::targets::Targets;
+use crate::exp::exp;
 use crate::text::SHAPE;
 
 /// Rows that a task's mean is drawn towards the overall mean with.
@@ -123,11 +124,9 @@ fn membership(design: &Design, of: &[usize], counts: &[u32]) -> Membership {
         known: &known,
     };
     let mut best: Option<(f64, f32, f32, Vec<f32>)> = None;
-    for (penalty, held_out) in
-        PENALTIES
-            .into_iter()
-            .zip(held_out(design, &values, &PENALTIES, SHAPE_SCALE))
-    {
+    let mut folds = Folds::new(design, &values, SHAPE_SCALE);
+    for penalty in PENALTIES {
+        let held_out = folds.held_out(penalty);
         for sharpness in SHARPNESS {
             let surprise = surprise(&held_out, of, counts, sharpness);
             if best.as_ref().is_none_or(|(least, ..)| surprise < *least) {
@@ -171,7 +170,7 @@ pub(super) fn posterior_in_place(likeness: &mut [f32], counts: &[u32], sharpness
     let highest = likeness.iter().copied().fold(f32::MIN, f32::max);
     let mut sum = 0.0;
     for (value, &count) in likeness.iter_mut().zip(counts) {
-        *value = ((*value - highest) * sharpness).exp() * count.max(1) as f32;
+        *value = exp(((*value - highest) * sharpness).max(-80.0)) * count.max(1) as f32;
         sum += *value;
     }
     likeness.iter_mut().for_each(|value| *value /= sum);
@@ -183,7 +182,7 @@ pub(super) fn sums(design: &Design, of: &[usize], tasks: usize) -> (Vec<Vec<f32>
     let mut counts = vec![0; tasks];
     for (row, &task) in of.iter().enumerate() {
         counts[task] += 1;
-        for &(word, value) in &design.sparse[row].entries {
+        for &(word, value) in &design.sparse[row] {
             sums[task][word as usize] += value;
         }
     }
@@ -207,7 +206,7 @@ pub(super) fn likeness(design: &Design, of: &[usize], sums: &[Vec<f32>]) -> Vec<
     let mut likeness = vec![0.0_f32; design.len() * tasks];
     for (row, &own) in of.iter().enumerate() {
         let out = &mut likeness[row * tasks..][..tasks];
-        for &(word, value) in &design.sparse[row].entries {
+        for &(word, value) in &design.sparse[row] {
             add(out, &by_word[word as usize * tasks..][..tasks], value);
         }
         for (task, value) in out.iter_mut().enumerate() {

@@ -72,9 +72,9 @@ pub fn train(rows: &[Row]) -> Result<Predictor, TrainError> {
 
     let vocabulary = Vocabulary::fit(looks.iter().map(|look| &look.words));
     let scaling = Scaling::fit(looks.iter().map(|look| &look.shape));
-    let design = Design::new(&looks, &vocabulary, &scaling);
+    let [design, telling] = Design::both(&looks, &vocabulary, &scaling);
     let targets = Targets::new(&rows, &models);
-    let tasks = Tasks::fit(&design, &of, names.len(), &targets);
+    let tasks = Tasks::fit(&telling, &of, names.len(), &targets);
     // Two regressions: one on the scores, one on what the means by task leave over. Where there is little to learn from,
     // the first and the means steady each other; where there is much, the second sees more.
     let left_over = targets.without(&tasks.expected);
@@ -112,22 +112,20 @@ pub fn train(rows: &[Row]) -> Result<Predictor, TrainError> {
         .map(|(a, b)| mix(*a, *b))
         .collect();
 
-    // One row of numbers a word: what it says of each model, of each task, and its part in the middle of each task.
     let (scores, count) = (models.len(), names.len());
-    let columns = scores + 2 * count;
-    let mut table = vec![0.0_f32; vocabulary.len() * columns];
-    for (word, row) in table.chunks_exact_mut(columns).enumerate() {
-        row[..scores].copy_from_slice(&weights[word * scores..][..scores]);
-        row[scores..scores + count].copy_from_slice(&tasks.weights[word * count..][..count]);
-        for (task, centre) in tasks.centres.iter().enumerate() {
-            row[scores + count + task] = centre[word];
+    let words = vocabulary.len() * scores;
+    // What a telling word says of each task, and its part in the middle of each.
+    let mut kinds = vec![0.0_f32; telling.width * 2 * count];
+    for (word, row) in kinds.chunks_exact_mut(2 * count).enumerate() {
+        row[..count].copy_from_slice(&tasks.weights[word * count..][..count]);
+        for (number, centre) in row[count..].iter_mut().zip(&tasks.centres) {
+            *number = centre[word];
         }
     }
     let mut shapes = vec![0.0_f32; SHAPE * (scores + count)];
     for (at, row) in shapes.chunks_exact_mut(scores + count).enumerate() {
-        let measure = vocabulary.len() + at;
-        row[..scores].copy_from_slice(&weights[measure * scores..][..scores]);
-        row[scores..].copy_from_slice(&tasks.weights[measure * count..][..count]);
+        row[..scores].copy_from_slice(&weights[words + at * scores..][..scores]);
+        row[scores..].copy_from_slice(&tasks.weights[(telling.width + at) * count..][..count]);
         row[scores..]
             .iter_mut()
             .for_each(|weight| *weight *= tasks.shape_scale);
@@ -152,7 +150,8 @@ pub fn train(rows: &[Row]) -> Result<Predictor, TrainError> {
         tasks: names.into_iter().map(Into::into).collect(),
         vocabulary,
         scaling,
-        table: Table::new(&table, &[scores, count, count]),
+        scores: Table::new(&weights[..words], &[scores]),
+        kinds: Table::new(&kinds, &[count, count]),
         shapes,
         means: targets.means,
         deviation,

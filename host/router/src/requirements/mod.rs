@@ -4,6 +4,7 @@
 //! in the first mebibyte, and a longer text that shows none is treated as if it had some.
 
 mod language;
+mod lexicon;
 mod personal;
 mod task;
 mod tokens;

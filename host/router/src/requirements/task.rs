@@ -3,11 +3,13 @@
 //! It is coarse: it gives learning a cell to begin with on the first day. A predictor that was trained on the company's
 //! own tasks replaces it.
 
+use super::lexicon::Lexicon;
+
 /// Bytes that are looked at, at either end.
 const SAMPLE: usize = 600;
 
 /// Words that ask for a kind of request, sorted; English and German.
-const WORDS: [(&str, Kind); 62] = [
+static WORDS: Lexicon<Kind> = Lexicon::new(&[
     ("analyse", Kind::Analysis),
     ("analysiere", Kind::Analysis),
     ("analyze", Kind::Analysis),
@@ -70,6 +72,11 @@ const WORDS: [(&str, Kind); 62] = [
     ("typescript", Kind::Code),
     ("write", Kind::Writing),
     ("zusammenfassung", Kind::Summary),
+]);
+
+/// Words that a question begins with.
+const QUESTIONS: [&[u8]; 11] = [
+    b"what", b"who", b"when", b"where", b"why", b"how", b"which", b"wer", b"was", b"wie", b"wo",
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -188,45 +195,20 @@ impl Signs {
     }
 
     fn word(&mut self, word: &[u8], before: u32) {
-        let mut lower = [0_u8; 16];
-        let Some(lower) = lower.get_mut(..word.len()) else {
-            return;
-        };
-        lower.copy_from_slice(word);
-        lower.make_ascii_lowercase();
-        if let Ok(at) = WORDS.binary_search_by(|(known, _)| known.as_bytes().cmp(lower)) {
+        if let Some(kind) = WORDS.find(word) {
             // What is wanted stands at the beginning.
-            self.votes[WORDS[at].1 as usize] += if before < 8 { 3 } else { 1 };
+            self.votes[*kind as usize] += if before < 8 { 3 } else { 1 };
         }
-        if before == 0
-            && matches!(
-                &*lower,
-                b"what"
-                    | b"who"
-                    | b"when"
-                    | b"where"
-                    | b"why"
-                    | b"how"
-                    | b"which"
-                    | b"wer"
-                    | b"was"
-                    | b"wie"
-                    | b"wo"
-            )
-        {
-            self.question = true;
-        }
+        self.question |= before == 0
+            && QUESTIONS
+                .iter()
+                .any(|question| question.eq_ignore_ascii_case(word));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_words_are_sorted_for_the_search() {
-        assert!(WORDS.is_sorted_by(|a, b| a.0 < b.0));
-    }
 
     #[test]
     fn each_kind_has_its_signs() {

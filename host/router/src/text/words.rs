@@ -133,8 +133,8 @@ impl Words {
         for (family, other) in APART.iter().zip(&before.tokens[1..]).take(places) {
             self.far.push(mixed(pair(*other, hash) ^ family));
         }
-        before.tokens.rotate_right(1);
-        before.tokens[0] = hash;
+        let [last, second, third, _] = before.tokens;
+        before.tokens = [hash, last, second, third];
     }
 }
 
