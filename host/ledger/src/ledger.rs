@@ -14,6 +14,7 @@ use tokio::sync::{broadcast, oneshot};
 use crate::chain::{Draft, Head};
 use crate::commit::{Commit, CommitError, Receipt};
 use crate::event::StoredEvent;
+use crate::news::News;
 use crate::queue::{Pending, Queue, Waiter};
 use crate::row::{Decoder, Encoder, RowError};
 use crate::store::{
@@ -28,8 +29,6 @@ use crate::{Clock, Hash, OpenError, export, layout, new_id};
 /// The lease of the one writer. A local store is guarded by its folder's lock and gives it to whoever opens it; a
 /// shared one is expected to wrap this with a time limit of its own.
 const WRITER_LEASE: &str = "writer";
-/// A subscriber that falls this many events behind is told that it lagged, and reads the rest from the ledger.
-const SUBSCRIBER_BUFFER: usize = 256;
 
 /// How to open a ledger.
 #[derive(Clone)]
@@ -82,7 +81,7 @@ struct Shared {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     queue: Arc<Queue>,
-    publish: broadcast::Sender<Arc<StoredEvent>>,
+    news: Arc<News>,
     counters: Arc<Counters>,
     writer: Option<JoinHandle<()>>,
 }
@@ -142,7 +141,7 @@ impl Ledger {
             .unwrap_or(0);
         let queue = Arc::new(Queue::default());
         let counters = Arc::new(Counters::default());
-        let publish = broadcast::Sender::new(SUBSCRIBER_BUFFER);
+        let news = Arc::new(News::new());
         let writer = if head.seq == newest {
             let writer = Writer {
                 store: store.clone(),
@@ -150,7 +149,7 @@ impl Ledger {
                 head,
                 encoder: Encoder::default(),
                 queue: queue.clone(),
-                publish: publish.clone(),
+                news: news.clone(),
                 counters: counters.clone(),
                 witness,
             };
@@ -172,7 +171,7 @@ impl Ledger {
                 store,
                 clock,
                 queue,
-                publish,
+                news,
                 counters,
                 writer,
             }),
@@ -379,7 +378,16 @@ impl Ledger {
 
     /// Every event committed from now on, in order. A receiver that lags catches up with [`Ledger::events`].
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<StoredEvent>> {
-        self.shared.publish.subscribe()
+        self.shared.news.of_all()
+    }
+
+    /// Like [`Ledger::subscribe`], of events only whose kind begins with one of `kinds`. For those who listen as long as
+    /// the host runs: they are not woken for each request.
+    pub fn subscribe_to(
+        &self,
+        kinds: &'static [&'static str],
+    ) -> broadcast::Receiver<Arc<StoredEvent>> {
+        self.shared.news.of(kinds)
     }
 
     /// Recomputes the whole chain from the stored bytes, and checks the indexes against it. `progress` is told how

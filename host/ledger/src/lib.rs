@@ -58,6 +58,7 @@ mod hash;
 mod id;
 mod layout;
 mod ledger;
+mod news;
 mod queue;
 mod row;
 pub mod store;

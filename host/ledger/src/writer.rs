@@ -7,10 +7,8 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::broadcast;
-
 use crate::chain::{Group, Head};
-use crate::event::StoredEvent;
+use crate::news::News;
 use crate::queue::{Pending, Queue, Waiter};
 use crate::row::Encoder;
 use crate::store::{Appended, Fence, Store, panic_text};
@@ -32,7 +30,7 @@ pub(crate) struct Writer {
     pub(crate) head: Head,
     pub(crate) encoder: Encoder,
     pub(crate) queue: Arc<Queue>,
-    pub(crate) publish: broadcast::Sender<Arc<StoredEvent>>,
+    pub(crate) news: Arc<News>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) witness: Option<Witness>,
 }
@@ -116,8 +114,7 @@ impl Writer {
             .events
             .fetch_add(group.events.len() as u64, Ordering::Relaxed);
         for event in group.events {
-            // An error means that nobody listens.
-            let _ = self.publish.send(event);
+            self.news.tell(event);
         }
         for (waiter, receipt) in waiting.drain(..) {
             waiter.tell(Ok(receipt));

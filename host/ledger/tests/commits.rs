@@ -198,6 +198,22 @@ fn subscribers_get_the_committed_events_in_order() {
 }
 
 #[test]
+fn who_asks_for_some_kinds_is_told_of_no_others() {
+    on_each(async |ledger| {
+        let mut some = ledger.subscribe_to(&["plugin.", "site.added"]);
+        let all = ledger.subscribe();
+        for kind in ["plugin.loaded", "model.completed", "site.added", "plugins"] {
+            let event = Event::new(kind, "/test", "subject/1", json!({}));
+            ledger.commit(Commit::new().event(event)).await.unwrap();
+        }
+        assert_eq!(all.len(), 4);
+        assert_eq!(some.recv().await.unwrap().kind, "plugin.loaded");
+        assert_eq!(some.recv().await.unwrap().kind, "site.added");
+        assert!(some.try_recv().is_err());
+    });
+}
+
+#[test]
 fn events_are_found_by_subject_and_by_kind_in_pages_and_from_the_end() {
     on_each(async |ledger| {
         for n in 0..30_u64 {
