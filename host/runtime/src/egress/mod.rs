@@ -48,7 +48,7 @@ use crate::grant::{Grant, Limits, paste};
 use crate::manifest::World;
 use crate::secret::{SecretState, Secrets};
 use body::{BodyRefused, GuardedBody};
-use outgoing::Request;
+use outgoing::{LastUrl, Request};
 use policy::{Policy, Route};
 use resolve::AddressRefused;
 use scrub::{Redactor, Scrubber};
@@ -67,6 +67,7 @@ pub struct Session {
 pub(crate) struct Inner {
     plugin: Arc<str>,
     policy: Policy,
+    last_url: LastUrl,
     secrets: Secrets,
     redactor: Option<Arc<Redactor>>,
     limits: Limits,
@@ -118,6 +119,7 @@ impl Egress {
         })?;
         Ok(Self(Arc::new(Inner {
             plugin: plugin.into(),
+            last_url: LastUrl::default(),
             public: client(false)?,
             private: client(true)?,
             redactor: redactor.map(Arc::new),
@@ -155,7 +157,7 @@ impl Session {
     /// drops this future or the response gives the exchange up, and the connection with
     /// it.
     pub async fn send(&self, outgoing: Outgoing) -> Result<Incoming, EgressError> {
-        let mut request = Request::parse(outgoing)?;
+        let mut request = Request::parse(outgoing, &self.egress.last_url)?;
         let route = self.admit(&mut request)?;
         self.transmit(request, route).await
     }

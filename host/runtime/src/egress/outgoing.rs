@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use http::Method;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
+use parking_lot::Mutex;
 use url::Url;
 
 use super::EgressError;
@@ -16,6 +17,9 @@ const MAX_HEADERS: usize = 128;
 
 /// Bytes of all header fields of one request, as most servers allow at the most.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
+
+/// A URL that is longer is read anew each time.
+const MAX_KEPT_URL_BYTES: usize = 2048;
 
 /// A request as a guest wants it sent, in the form of `polity:plugin/http`.
 #[derive(Debug)]
@@ -70,8 +74,35 @@ pub enum OutgoingBody {
     },
 }
 
+/// The URL that was asked for last, read: an adapter asks for the same one in every call.
+#[derive(Default)]
+pub(super) struct LastUrl(Mutex<Option<(String, Url)>>);
+
+impl LastUrl {
+    fn read(&self, text: String) -> Result<Url, EgressError> {
+        if let Some((last, url)) = &*self.0.lock()
+            && *last == text
+        {
+            return Ok(url.clone());
+        }
+        let invalid = |text: String| EgressError::Invalid(text);
+        // The parser would drop tabs and line ends without a word.
+        if text.contains(|c: char| c.is_control() || c == ' ') {
+            return Err(invalid(
+                "the URL holds a space or a control character".into(),
+            ));
+        }
+        let url =
+            Url::parse(&text).map_err(|error| invalid(format!("the URL is wrong: {error}")))?;
+        if text.len() <= MAX_KEPT_URL_BYTES {
+            *self.0.lock() = Some((text, url.clone()));
+        }
+        Ok(url)
+    }
+}
+
 impl Request {
-    pub(super) fn parse(outgoing: Outgoing) -> Result<Self, EgressError> {
+    pub(super) fn parse(outgoing: Outgoing, last: &LastUrl) -> Result<Self, EgressError> {
         let Outgoing {
             method,
             url,
@@ -82,14 +113,7 @@ impl Request {
         let invalid = |text: String| EgressError::Invalid(text);
         let method = Method::from_bytes(method.as_bytes())
             .map_err(|_| invalid(format!("{method:?} is not an HTTP method")))?;
-        // The parser would drop tabs and line ends without a word.
-        if url.contains(|c: char| c.is_control() || c == ' ') {
-            return Err(invalid(
-                "the URL holds a space or a control character".into(),
-            ));
-        }
-        let url =
-            Url::parse(&url).map_err(|error| invalid(format!("the URL is wrong: {error}")))?;
+        let url = last.read(url)?;
         if headers.len() > MAX_HEADERS {
             let count = headers.len();
             return Err(EgressError::TooLarge(format!(
@@ -150,13 +174,30 @@ mod tests {
     use super::*;
 
     fn parse(method: &str, url: &str, header: (&str, &str)) -> Result<Request, EgressError> {
-        Request::parse(Outgoing {
+        let outgoing = Outgoing {
             method: method.into(),
             url: url.into(),
             headers: vec![(header.0.into(), header.1.into())],
             body: OutgoingBody::Empty,
             timeout: None,
-        })
+        };
+        Request::parse(outgoing, &LastUrl::default())
+    }
+
+    #[test]
+    fn the_url_before_never_answers_for_another() {
+        let last = LastUrl::default();
+        let read = |url: &str| last.read(url.to_owned()).map(String::from);
+        for url in [
+            "https://a.example/x",
+            "https://a.example/x",
+            "https://a.example/x?y",
+            "https://A.example/x",
+        ] {
+            assert_eq!(read(url).unwrap(), Url::parse(url).unwrap().as_str());
+        }
+        assert_eq!(read("https://a.example/x ").unwrap_err().code(), "invalid");
+        assert_eq!(read("nonsense").unwrap_err().code(), "invalid");
     }
 
     #[test]
@@ -204,7 +245,8 @@ mod tests {
             body: OutgoingBody::Empty,
             timeout: None,
         };
-        assert_eq!(Request::parse(outgoing).unwrap_err().code(), "too-large");
+        let refused = Request::parse(outgoing, &LastUrl::default()).unwrap_err();
+        assert_eq!(refused.code(), "too-large");
     }
 
     #[test]
