@@ -4,10 +4,14 @@
 //! under the data folder, opened once through `cap-std` so that no name can lead out of it, private to the user, never
 //! the plugin folder. An entry is found by the SHA-256 of the component and a hash of everything that the compiled code
 //! depends on (wasmtime's version, the engine's settings, the CPU's features), so an upgrade simply misses; and each
-//! entry carries a keyed digest of itself, so one that was altered or cut short is dropped and made again.
+//! entry ends with a keyed digest of itself, so one that was altered or cut short is dropped and made again.
+//!
+//! What is found whole is mapped, not read: of a plugin's code only the pages that run take memory, and the system may
+//! take back those that have not run for long.
 
+use std::fs::File;
 use std::hash::{Hash, Hasher};
-use std::io;
+use std::io::{self, BufRead, Read, Seek};
 use std::path::Path;
 
 use cap_std::ambient_authority;
@@ -23,6 +27,10 @@ const MAX_BYTES: u64 = 512 << 20;
 
 const KEY_FILE: &str = "key";
 const SEAL_BYTES: usize = 32;
+/// What is read of an entry at once, to check it.
+const PIECE_BYTES: usize = 64 << 10;
+/// Part of every entry's name, so that entries of another layout are not looked at.
+const LAYOUT: &[u8] = b"code, seal";
 
 /// The folder of compiled components.
 pub(crate) struct CompileCache {
@@ -43,33 +51,24 @@ impl CompileCache {
     /// The compiled form of a component if it is here and whole.
     pub(crate) fn get(&self, engine: &Engine, digest: &Digest) -> Option<Component> {
         let name = entry_name(engine, digest);
-        let bytes = self.folder.read(&name).ok()?;
-        let Some((seal, code)) = bytes.split_at_checked(SEAL_BYTES) else {
-            self.forget(&name, "cut short");
-            return None;
+        let mut file = self.folder.open(&name).ok()?.into_std();
+        let loaded = match self.is_whole(&name, &mut file) {
+            Ok(true) => load(engine, file).map_err(|error| error.to_string()),
+            Ok(false) => Err("altered or cut short".to_owned()),
+            Err(error) => Err(error.to_string()),
         };
-        if seal != self.seal(&name, code) {
-            self.forget(&name, "altered");
-            return None;
-        }
-        match deserialize(engine, code) {
-            Ok(component) => Some(component),
-            Err(error) => {
-                self.forget(&name, &error.to_string());
-                None
-            }
-        }
+        loaded.map_err(|why| self.forget(&name, &why)).ok()
     }
 
-    /// Keeps the compiled form of a component. A full disk costs the next start its time, nothing else.
-    pub(crate) fn put(&self, engine: &Engine, digest: &Digest, component: &Component) {
+    /// Keeps the compiled form of a component, and gives it back as the next start will find it. A full disk costs the
+    /// next start its time, nothing else.
+    pub(crate) fn keep(&self, engine: &Engine, digest: &Digest, component: Component) -> Component {
         let stored = component
             .serialize()
             .map_err(io::Error::other)
-            .and_then(|code| {
+            .and_then(|mut entry| {
                 let name = entry_name(engine, digest);
-                let mut entry = self.seal(&name, &code).to_vec();
-                entry.extend_from_slice(&code);
+                entry.extend(self.seal(&name, &Sha256::digest(&entry)));
                 let unfinished = format!("{name}.{}", std::process::id());
                 self.folder.write(&unfinished, &entry)?;
                 self.folder.rename(&unfinished, &self.folder, &name)?;
@@ -77,16 +76,38 @@ impl CompileCache {
             });
         if let Err(error) = stored {
             tracing::warn!(%error, "compiled code could not be cached");
+            return component;
         }
+        self.get(engine, digest).unwrap_or(component)
     }
 
-    /// Ties the code to this cache and to its name.
+    /// Whether an entry is what this cache has written under this name. Reads it to its end.
+    fn is_whole(&self, name: &str, file: &mut File) -> io::Result<bool> {
+        let Some(length) = file.metadata()?.len().checked_sub(SEAL_BYTES as u64) else {
+            return Ok(false);
+        };
+        let mut code = Sha256::new();
+        let mut reader = io::BufReader::with_capacity(PIECE_BYTES, file.by_ref().take(length));
+        loop {
+            let piece = reader.fill_buf()?;
+            let read = piece.len();
+            if read == 0 {
+                break;
+            }
+            code.update(piece);
+            reader.consume(read);
+        }
+        let mut seal = [0; SEAL_BYTES];
+        file.read_exact(&mut seal)?;
+        Ok(seal == self.seal(name, &code.finalize()))
+    }
+
+    /// Ties the code, by its digest, to this cache and to its name.
     fn seal(&self, name: &str, code: &[u8]) -> [u8; SEAL_BYTES] {
         // The inner digest is of fixed length, so prefixing the key leaves no room for length extension.
-        let inner = Sha256::digest(code);
         Sha256::new()
             .chain_update(self.key)
-            .chain_update(inner)
+            .chain_update(code)
             .chain_update(name)
             .finalize()
             .into()
@@ -136,7 +157,27 @@ fn entry_name(engine: &Engine, digest: &Digest) -> String {
     }
     let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
     engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.write(LAYOUT);
     format!("{}-{:016x}", digest.to_hex(), hasher.finish())
+}
+
+/// The code of an entry that was found whole: mapped, or read where that cannot be, as from a disk that is mounted
+/// without the right to execute.
+fn load(engine: &Engine, mut file: File) -> wasmtime::Result<Component> {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::fd::AsRawFd;
+        // By its descriptor: whatever has the name by now, this is the file whose seal was checked.
+        let opened = format!("/proc/self/fd/{}", file.as_raw_fd());
+        if let Ok(component) = deserialize_file(engine, Path::new(&opened)) {
+            return Ok(component);
+        }
+    }
+    file.rewind()?;
+    let mut code = Vec::new();
+    file.read_to_end(&mut code)?;
+    code.truncate(code.len().saturating_sub(SEAL_BYTES));
+    deserialize(engine, &code)
 }
 
 #[expect(
@@ -147,6 +188,17 @@ pub(crate) fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Comp
     // SAFETY: `code` is what wasmtime's compiler returned: in the process that this one has just started from its own
     // program, or earlier, and then its seal was checked against a key that only this user can read. wasmtime checks that version, settings and CPU features match the engine.
     unsafe { Component::deserialize(engine, code) }
+}
+
+#[cfg(target_os = "linux")]
+#[expect(
+    unsafe_code,
+    reason = "as above; and the file is this cache's, which replaces and deletes entries and never writes into one"
+)]
+fn deserialize_file(engine: &Engine, file: &Path) -> wasmtime::Result<Component> {
+    // SAFETY: as above. The mapping is private, and nothing changes the file under it: the folder is this user's alone,
+    // and who is this user can replace the program itself.
+    unsafe { Component::deserialize_file(engine, file) }
 }
 
 fn read_or_make_key(folder: &Dir) -> io::Result<[u8; 32]> {
@@ -206,7 +258,7 @@ mod tests {
         let (digest, component) = compiled(&engine);
         CompileCache::open(folder.path())
             .unwrap()
-            .put(&engine, &digest, &component);
+            .keep(&engine, &digest, component.clone());
         assert!(
             CompileCache::open(folder.path())
                 .unwrap()
@@ -221,7 +273,7 @@ mod tests {
         let engine = Engine::default();
         let (digest, component) = compiled(&engine);
         let cache = CompileCache::open(folder.path()).unwrap();
-        cache.put(&engine, &digest, &component);
+        cache.keep(&engine, &digest, component.clone());
         let entry = only_entry(folder.path());
         let mut bytes = std::fs::read(&entry).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
@@ -236,7 +288,7 @@ mod tests {
         let engine = Engine::default();
         let (digest, component) = compiled(&engine);
         let cache = CompileCache::open(folder.path()).unwrap();
-        cache.put(&engine, &digest, &component);
+        cache.keep(&engine, &digest, component.clone());
         let other = Digest::of(b"another component");
         std::fs::rename(
             only_entry(folder.path()),
@@ -252,7 +304,7 @@ mod tests {
         let engine = Engine::default();
         let (digest, component) = compiled(&engine);
         let cache = CompileCache::open(folder.path()).unwrap();
-        cache.put(&engine, &digest, &component);
+        cache.keep(&engine, &digest, component.clone());
         let mut config = wasmtime::Config::new();
         config.consume_fuel(true);
         assert!(cache.get(&Engine::new(&config).unwrap(), &digest).is_none());

@@ -178,10 +178,10 @@ impl Plugin {
                 let compiled = engines
                     .compile(self.identity.world.engine(), &image)
                     .map_err(failed)?;
-                if let Some(cache) = cache {
-                    cache.put(engine, &key, &compiled);
+                match cache {
+                    Some(cache) => cache.keep(engine, &key, compiled),
+                    None => compiled,
                 }
-                compiled
             }
         };
         if let Err(error) = compiled.initialize_copy_on_write_image() {

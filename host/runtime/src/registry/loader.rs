@@ -304,14 +304,14 @@ impl Loader {
         key: &Digest,
     ) -> Result<Component, Refusal> {
         let _place = self.compiling.take();
-        let component = self
+        let mut component = self
             .engines
             .compile(artifact.world.engine(), &artifact.component)
             .map_err(|error| Refusal::Compile {
                 detail: format!("{error:#}"),
             })?;
         if let Some(cache) = &self.cache {
-            cache.put(engine, key, &component);
+            component = cache.keep(engine, key, component);
         }
         // The first instance does not pay for building the memory image. Without the image it is copied: slower, right.
         if let Err(error) = component.initialize_copy_on_write_image() {
