@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use polity_plugin_build::{Target, build, watch};
+use sha2::{Digest, Sha256};
 
 const PLUGINS: [&str; 12] = [
     "anthropic",
@@ -41,9 +42,11 @@ fn main() {
     let files = build(&workspace, &PLUGINS, Target::Unknown);
     let mut table = String::from("&[\n");
     for (name, file) in PLUGINS.iter().zip(files) {
+        let wasm = fs::read(&file).expect("Cargo has just built it");
+        let sha256: [u8; 32] = Sha256::digest(wasm).into();
         writeln!(
             table,
-            "    Plugin {{ name: {name:?}, wasm: include_bytes!({file:?}) }},"
+            "    Plugin {{ name: {name:?}, wasm: include_bytes!({file:?}), sha256: {sha256:?} }},"
         )
         .expect("a string takes text");
     }

@@ -30,6 +30,11 @@ impl Target {
     }
 }
 
+/// What a guest of ours has for its stack, in bytes; rustc would give 1 MiB. It lies at the front of each instance's
+/// memory, and a host looks through all of a memory for what a call has written, so room that nobody uses costs time in
+/// every call.
+const STACK_BYTES: u32 = 256 << 10;
+
 /// Builds `packages` of the workspace at `workspace` and returns the path of each one's `.wasm`, in the same order.
 ///
 /// For use in build scripts. It adds the target through rustup when it is missing, takes the outer build's `OUT_DIR`
@@ -51,6 +56,12 @@ pub fn build(workspace: &Path, packages: &[&str], target: Target) -> Vec<PathBuf
         "--target",
         target.triple(),
     ]);
+    if target == Target::Unknown {
+        cargo.arg("--config").arg(format!(
+            "target.{}.rustflags = [\"-Clink-arg=-zstack-size={STACK_BYTES}\"]",
+            target.triple()
+        ));
+    }
     cargo.arg("--target-dir").arg(&folder);
     for package in packages {
         cargo.args(["--package", package]);

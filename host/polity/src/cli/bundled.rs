@@ -33,7 +33,7 @@ type Record = BTreeMap<String, Digest>;
 pub(crate) fn digests() -> BTreeSet<Digest> {
     PLUGINS
         .iter()
-        .map(|plugin| Digest::of(plugin.wasm))
+        .map(|plugin| Digest::from_bytes(plugin.sha256))
         .collect()
 }
 
@@ -62,7 +62,7 @@ fn seed_with(folder: &Path, plugins: &[Plugin], is_new: bool) -> io::Result<Seed
     let mut record = before.clone();
     let mut seeded = Seeded::default();
     for plugin in plugins {
-        let ours = Digest::of(plugin.wasm);
+        let ours = Digest::from_bytes(plugin.sha256);
         let file = folder.join(format!("{}.wasm", plugin.name));
         let there = digest_of(&file)?;
         match (before.get(plugin.name), there) {
@@ -120,32 +120,22 @@ fn is_signed(folder: &Path, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
 
-    const OLD: &[Plugin] = &[
-        Plugin {
-            name: "a",
-            wasm: b"a1",
-        },
-        Plugin {
-            name: "b",
-            wasm: b"b1",
-        },
-    ];
-    const NEW: &[Plugin] = &[
-        Plugin {
-            name: "a",
-            wasm: b"a2",
-        },
-        Plugin {
-            name: "b",
-            wasm: b"b2",
-        },
-        Plugin {
-            name: "c",
-            wasm: b"c1",
-        },
-    ];
+    static OLD: LazyLock<Vec<Plugin>> = LazyLock::new(|| of(&[("a", b"a1"), ("b", b"b1")]));
+    static NEW: LazyLock<Vec<Plugin>> =
+        LazyLock::new(|| of(&[("a", b"a2"), ("b", b"b2"), ("c", b"c1")]));
+
+    fn of(plugins: &[(&'static str, &'static [u8])]) -> Vec<Plugin> {
+        let plugin = |&(name, wasm): &(_, &'static [u8])| Plugin {
+            name,
+            wasm,
+            sha256: *Digest::of(wasm).as_bytes(),
+        };
+        plugins.iter().map(plugin).collect()
+    }
 
     fn seeded(plugins: &[Plugin]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -161,11 +151,11 @@ mod tests {
     fn an_empty_folder_gets_all_of_them_and_a_second_start_changes_nothing() {
         let folder = seeded(&[]);
         assert_eq!(
-            seed_with(folder.path(), OLD, false).unwrap().added,
+            seed_with(folder.path(), &OLD, false).unwrap().added,
             ["a", "b"]
         );
         assert_eq!(
-            seed_with(folder.path(), OLD, false).unwrap(),
+            seed_with(folder.path(), &OLD, false).unwrap(),
             Seeded::default()
         );
         assert_eq!(read(&folder, "a").unwrap(), b"a1");
@@ -173,17 +163,17 @@ mod tests {
 
     #[test]
     fn one_that_nobody_touched_is_upgraded_and_a_new_one_is_added() {
-        let folder = seeded(OLD);
-        let seeded = seed_with(folder.path(), NEW, false).unwrap();
+        let folder = seeded(&OLD);
+        let seeded = seed_with(folder.path(), &NEW, false).unwrap();
         assert_eq!((seeded.added, seeded.upgraded), (vec!["c"], vec!["a", "b"]));
         assert_eq!(read(&folder, "a").unwrap(), b"a2");
     }
 
     #[test]
     fn one_that_was_deleted_stays_deleted() {
-        let folder = seeded(OLD);
+        let folder = seeded(&OLD);
         fs::remove_file(folder.path().join("a.wasm")).unwrap();
-        for plugins in [OLD, NEW, NEW] {
+        for plugins in [OLD, &NEW, NEW] {
             seed_with(folder.path(), plugins, false).unwrap();
             assert_eq!(read(&folder, "a"), None);
         }
@@ -191,28 +181,28 @@ mod tests {
 
     #[test]
     fn a_folder_that_was_copied_without_them_gets_them_again() {
-        let folder = seeded(OLD);
+        let folder = seeded(&OLD);
         fs::remove_file(folder.path().join("a.wasm")).unwrap();
         assert_eq!(
-            seed_with(folder.path(), OLD, true).unwrap(),
+            seed_with(folder.path(), &OLD, true).unwrap(),
             Seeded::default(),
             "one of them is there, so the other was taken away"
         );
         fs::remove_file(folder.path().join("b.wasm")).unwrap();
         assert_eq!(
-            seed_with(folder.path(), OLD, false).unwrap(),
+            seed_with(folder.path(), &OLD, false).unwrap(),
             Seeded::default(),
             "a host ran here, so both were taken away"
         );
-        let added = seed_with(folder.path(), OLD, true).unwrap().added;
+        let added = seed_with(folder.path(), &OLD, true).unwrap().added;
         assert_eq!(added, ["a", "b"]);
     }
 
     #[test]
     fn one_that_was_replaced_stays_as_it_is() {
-        let folder = seeded(OLD);
+        let folder = seeded(&OLD);
         fs::write(folder.path().join("a.wasm"), b"mine").unwrap();
-        for plugins in [OLD, NEW, NEW] {
+        for plugins in [OLD, &NEW, NEW] {
             seed_with(folder.path(), plugins, false).unwrap();
             assert_eq!(read(&folder, "a").unwrap(), b"mine");
         }
@@ -222,44 +212,41 @@ mod tests {
     fn one_that_was_there_before_is_the_operators_own_even_after_it_is_deleted() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a.wasm"), b"mine").unwrap();
-        assert_eq!(seed_with(folder.path(), OLD, false).unwrap().added, ["b"]);
+        assert_eq!(seed_with(folder.path(), &OLD, false).unwrap().added, ["b"]);
         assert_eq!(read(&folder, "a").unwrap(), b"mine");
         fs::remove_file(folder.path().join("a.wasm")).unwrap();
-        seed_with(folder.path(), NEW, false).unwrap();
+        seed_with(folder.path(), &NEW, false).unwrap();
         assert_eq!(read(&folder, "a"), None);
     }
 
     #[test]
     fn one_that_was_brought_back_by_hand_is_looked_after_again() {
-        let folder = seeded(OLD);
+        let folder = seeded(&OLD);
         fs::write(folder.path().join("a.wasm"), b"a2").unwrap();
-        seed_with(folder.path(), NEW, false).unwrap();
-        let newest = &[Plugin {
-            name: "a",
-            wasm: b"a3",
-        }];
+        seed_with(folder.path(), &NEW, false).unwrap();
+        let newest = of(&[("a", b"a3")]);
         assert_eq!(
-            seed_with(folder.path(), newest, false).unwrap().upgraded,
+            seed_with(folder.path(), &newest, false).unwrap().upgraded,
             ["a"]
         );
     }
 
     #[test]
     fn one_that_the_operator_signed_is_not_replaced() {
-        let folder = seeded(OLD);
+        let folder = seeded(&OLD);
         fs::write(folder.path().join("a.wasm.minisig"), b"signature").unwrap();
         assert_eq!(
-            seed_with(folder.path(), NEW, false).unwrap().upgraded,
+            seed_with(folder.path(), &NEW, false).unwrap().upgraded,
             ["b"]
         );
     }
 
     #[test]
     fn a_record_that_does_not_read_is_an_error_and_not_a_fresh_start() {
-        let folder = seeded(OLD);
+        let folder = seeded(&OLD);
         fs::write(folder.path().join(RECORD), b"{").unwrap();
         assert!(
-            seed_with(folder.path(), OLD, false)
+            seed_with(folder.path(), &OLD, false)
                 .unwrap_err()
                 .to_string()
                 .contains("delete it")
