@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """One chat completion through Polity and through other gateways, in one run, on one machine.
 
-    tests/bench/gateways.py --polity target/release/polity [--peers tensorzero,switchyard,envoy,portkey,litellm]
+    tests/bench/gateways.py --polity target/dist/polity [--peers tensorzero,switchyard,envoy,portkey,litellm]
 
 Every gateway sends to the same nginx, which answers at once with a fixed completion, whole or as a stream of 53
 chunks; wrk is the client. Reported per gateway: CPU time of all its threads per request (from the kernel's scheduler
 statistics), p50 with one connection, requests a second with 16, resident memory after the load. Each figure is the
-best of the rounds, since what disturbs a run only ever makes it worse. Polity does more than the others do here: two
-sandboxed rules judge each request, the adapter is a sandboxed plugin, and each decision enters a hash-chained ledger.
+best of the rounds, since what disturbs a run only ever makes it worse. Polity does more than the others do here: a
+sandboxed rule judges each request, the adapter is a sandboxed plugin, and each decision enters a hash-chained ledger.
+It runs twice: as a gateway alone, with one rule and one adapter, as the peers have one model and nothing else; and as
+the whole example company with a second rule, twelve plugins, workflows, tables and a database.
 
 nginx and wrk must be installed (Debian: nginx-light, wrk). Peers are looked for in the folder --work and skipped with
 a notice when they are not there; how each is installed stands beside it below.
@@ -103,17 +105,19 @@ def nginx(work):
     return process
 
 
-def polity(work, binary, path="/sse/v1", port=9910):
+def polity(work, binary, path="/sse/v1", port=9910, whole=False):
     company = work / "company"
     shutil.rmtree(company, ignore_errors=True)
     subprocess.run([binary, "init", str(company)], check=True, stdout=subprocess.DEVNULL)
-    (company / "plugins").mkdir(exist_ok=True)
-    (company / "plugins/openai.grant.toml").write_text(
+    plugins = company / "plugins"
+    if not whole:
+        alone(company)
+    (plugins / "openai.grant.toml").write_text(
         f'[[http]]\nhost = "127.0.0.1:{UPSTREAM}"\nmethods = ["GET", "POST"]\nplain = true\nprivate = true\n'
         f'[config]\nbase_url = "http://127.0.0.1:{UPSTREAM}{path}"\nmodels = [{{ id = "dummy-model" }}]\n')
     data = work / "data"
     shutil.rmtree(data, ignore_errors=True)
-    process = start([binary, "up", "--company", str(company), "--data", str(data), "--listen", str(port)], work / "polity.log")
+    process = start([binary, "up", "--no-bundled", "--company", str(company), "--data", str(data), "--listen", str(port)], work / "polity.log")
     end = time.monotonic() + 60
     while time.monotonic() < end:
         try:
@@ -122,7 +126,22 @@ def polity(work, binary, path="/sse/v1", port=9910):
         except OSError:
             time.sleep(0.1)
     token = (data / "owner.token").read_text().strip()
-    return Gateway("Polity", process, f"http://127.0.0.1:{port}/v1/chat/completions", headers={"authorization": f"Bearer {token}"})
+    name = "Polity, example company" if whole else "Polity"
+    return Gateway(name, process, f"http://127.0.0.1:{port}/v1/chat/completions", headers={"authorization": f"Bearer {token}"})
+
+
+def alone(company):
+    """Leaves of a company its privacy rule and one adapter."""
+    for part in ("decisions", "workflows"):
+        shutil.rmtree(company / part)
+    for kept, files in [("privacy", company.glob("rules/*")), ("openai pii-guard", company.glob("plugins/*"))]:
+        for file in files:
+            if file.name.split(".")[0] not in kept.split():
+                file.unlink()
+    charter = json.loads((company / "charter.json").read_text())
+    for section in ("agents", "services", "budgets"):
+        charter.pop(section, None)
+    (company / "charter.json").write_text(json.dumps(charter, indent=2))
 
 
 def tensorzero(work, path="/v1"):
@@ -259,7 +278,7 @@ def measure(make, work, rounds, seconds, stream):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--polity", default="target/release/polity", help="the binary")
+    arguments.add_argument("--polity", default="target/dist/polity", help="the binary")
     arguments.add_argument("--work", default="target/gateways", help="a folder for configurations, logs and installed peers")
     arguments.add_argument("--peers", default=",".join(PEERS), help="which, by comma; empty for none")
     arguments.add_argument("--rounds", type=int, default=3)
@@ -269,13 +288,14 @@ def main():
     work.mkdir(parents=True, exist_ok=True)
     for program in ("nginx", "wrk", options.polity):
         if not shutil.which(program):
-            sys.exit(f"{program} is missing: install nginx-light and wrk, and build Polity with `cargo build --release`")
+            sys.exit(f"{program} is missing: install nginx-light and wrk, and build Polity with `cargo build --profile dist`")
     upstream = nginx(work)
     try:
         for stream, path, title in [(False, "/v1", "whole answer"), (True, "/long/v1", "stream of 53 chunks")]:
             print(f"\n| {title} | CPU µs a request | p50 ms, 1 connection | requests/s, 16 connections | RSS MB |\n|---|---|---|---|---|", flush=True)
             floor = Gateway("nginx alone", upstream, f"http://127.0.0.1:{UPSTREAM}{path}/chat/completions")
-            makers = {"polity": lambda: polity(work, options.polity, "/long/v1" if stream else "/sse/v1")}
+            makers = {name: lambda whole=whole: polity(work, options.polity, "/long/v1" if stream else "/sse/v1", whole=whole)
+                      for name, whole in [("polity", False), ("polity, example company", True)]}
             makers |= {name: lambda make=PEERS[name]: make(work, path) for name in options.peers.split(",") if name}
             run = wrk(floor, work, 1, options.seconds, stream)
             many = wrk(floor, work, 16, options.seconds, stream)

@@ -35,7 +35,7 @@ pub struct Settings {
     pub resolver: Arc<dyn Resolver>,
     /// Where the ledger is kept, in place of the data folder: another engine, or one that fails when a test wants it to.
     pub store: Option<Arc<dyn Store>>,
-    /// Memory for the ledger's cache.
+    /// Memory for the ledger's cache, in bytes as stored; as pages in memory they take about four times as much.
     pub cache_bytes: u64,
     /// The git remote that the constitution is taken from; the company's folder is the host's own then.
     pub remote: Option<RemoteSettings>,
@@ -94,7 +94,8 @@ impl Settings {
             require_signed: false,
             resolver: Arc::new(SystemResolver),
             store: None,
-            cache_bytes: 4 << 20,
+            // Writing needs the ends of a few trees, and what is read has been cached by the system.
+            cache_bytes: 512 << 10,
             remote: None,
             watch: None,
         }

@@ -8,9 +8,12 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::cli::text::{duration, one_line};
 
+/// What is told begins with one of these.
+const KINDS: &[&str] = &["amendment.", "constitution.", "plugin."];
+
 /// Tells the news until the ledger closes.
 pub(super) async fn tell(kernel: &Kernel) {
-    let mut events = kernel.ledger().subscribe();
+    let mut events = kernel.ledger().subscribe_to(KINDS);
     loop {
         match events.recv().await {
             Ok(event) => log(&event),
