@@ -111,11 +111,26 @@ struct Answer {
 }
 
 /// Passes the answer on, piece by piece.
-pub(crate) fn answer(body: Reply<impl Body>, sink: &mut impl Sink) -> Result<Outcome, Problem> {
+pub(crate) fn answer(mut body: Reply<impl Body>, sink: &mut impl Sink) -> Result<Outcome, Problem> {
     let mut answer = Answer {
         provider: body.provider(),
         ..Answer::default()
     };
+    if body.is_document() {
+        // Without the marks of a stream there is no telling a fault from a cut: both are worth another try.
+        let whole = body.rest()?;
+        let happened: Happened<'_> = parse_piece(&answer.provider, &whole, true)?;
+        return Err(match happened.error {
+            Some(error) => Failure::from_event(error.get()).problem(&answer.provider),
+            None => problem(
+                "failed",
+                format!(
+                    "{} sent no stream of events, which was asked for",
+                    answer.provider
+                ),
+            ),
+        });
+    }
     let mut events = Events::new(body);
     while let Some(event) = events.next_event()? {
         let happened: Happened<'_> = parse_piece(&answer.provider, event.data, event.cut)?;

@@ -122,10 +122,7 @@ pub(crate) fn answer(mut body: Reply<impl Body>, sink: &mut impl Sink) -> Result
         },
     };
     if body.is_document() {
-        let mut whole = Vec::new();
-        while let Some(piece) = body.read(64 * 1024)? {
-            whole.extend_from_slice(&piece);
-        }
+        let whole = body.rest()?;
         // Without the marks of a stream there is no telling a fault from a cut: both are worth another try.
         answer.take(
             &Event {

@@ -71,6 +71,15 @@ impl<B: Body> Reply<B> {
         self.provider.clone()
     }
 
+    /// What is left of it.
+    pub fn rest(&mut self) -> Result<Vec<u8>, Problem> {
+        let mut rest = Vec::new();
+        while let Some(piece) = self.read(64 * 1024)? {
+            rest.extend_from_slice(&piece);
+        }
+        Ok(rest)
+    }
+
     /// The answer is one JSON document, and no stream. No event begins like one, so servers that do not name it are
     /// understood too.
     pub fn is_document(&self) -> bool {
@@ -131,6 +140,10 @@ fn looks_like_an_answer(beginning: &[u8], kind: &str) -> Option<bool> {
         b'<' => return Some(false),
         // Who says that it is a stream may begin it with a field that nobody knows.
         _ if kind.starts_with("text/event-stream") => return Some(true),
+        // JSON all the same, though no answer: the decoder says what it lacks.
+        b'"' | b'-' | b'0'..=b'9' | b'f' | b'n' | b't' if kind.starts_with("application/json") => {
+            return Some(true);
+        }
         _ => {}
     }
     let may_become = |known: &&[u8]| known.starts_with(beginning) && known.len() > beginning.len();
@@ -168,6 +181,10 @@ mod tests {
                 "{text}"
             );
         }
+        assert_eq!(
+            looks_like_an_answer(b"null", "application/json"),
+            Some(true)
+        );
         assert_eq!(
             looks_like_an_answer(b"vendor: x", "text/event-stream; charset=utf-8"),
             Some(true)
