@@ -319,14 +319,18 @@ impl Kernel {
         let inner = &*self.inner;
         let seq = inner.ledger.head()?.map_or(0, |(seq, _)| seq);
         let inbox = self.inbox_count()?;
-        Ok(inner.counting.read(
+        let counters = inner.counting.read(
             &inner.runtime.current(),
             inbox,
             inner.workflows.count(),
             self.cache_stats(),
             seq,
             inner.door.inside(),
-        ))
+        );
+        Ok(Counters {
+            router_decisions: inner.models.decision_times(),
+            ..counters
+        })
     }
 
     /// Whether new work is refused.

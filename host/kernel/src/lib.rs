@@ -77,6 +77,7 @@ pub use constitution_live::{RefusedConstitution, ReloadError, Reloaded};
 pub use costs::{CostSum, Costs};
 pub use counters::{
     AttemptCount, CompletionCount, Counters, DecisionCount, InboxCount, PluginCount, RouteCount,
+    SchemaChangeCount,
 };
 pub use decision::{Decision, Place, RuleFinding};
 pub use drain::{Drained, Draining};

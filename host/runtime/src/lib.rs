@@ -44,5 +44,5 @@ pub use contract::WIT;
 pub use imports::reply::{Delta, Reply, Stopped, ToolCall};
 pub use prime::PrimeError;
 pub use received::Received;
-pub use stats::StatsSnapshot;
+pub use stats::{Export, ExportStats, StatsSnapshot};
 pub use world::{CONTRACT_VERSION, World};
