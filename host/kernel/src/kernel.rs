@@ -346,6 +346,8 @@ impl Kernel {
     pub async fn drain(&self, timeout: Duration) -> Result<Drained, CommitError> {
         let inner = &*self.inner;
         let drained = inner.door.close(timeout).await;
+        // Whoever asked for a plugin has had this long, too.
+        inner.runtime.end();
         inner.journal.flush().await;
         let records = self.inner.clone();
         if let Err(error) = tokio::task::spawn_blocking(move || records.records.close()).await {

@@ -11,6 +11,7 @@
 
 pub mod artifact;
 mod bindings;
+mod children;
 mod compile_cache;
 mod compiler;
 mod componentize;

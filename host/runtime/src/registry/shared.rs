@@ -158,6 +158,10 @@ impl Shared {
         } else {
             Err(Refusal::Name(name.to_owned()))
         };
+        // What was cut short says nothing of the file; the next start looks at it again.
+        if loaded.is_err() && self.loader.is_ending() {
+            return Look::Done;
+        }
         let mut known = self.known.lock();
         if files.fingerprint() != *now {
             return Look::Again;
