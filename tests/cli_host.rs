@@ -224,10 +224,33 @@ async fn a_plugin_is_installed_replaced_rolled_back_and_removed() {
         .says(&["--yes"]);
     at(&host, &["plugin", "remove", "hours", "--yes"])
         .await
-        .with_code(0);
+        .with_code(0)
+        .shows(&["polity plugin rollback hours"]);
     at(&host, &["plugin", "inspect", "hours"])
         .await
         .with_code(1);
+    at(&host, &["plugin", "rollback", "hours"])
+        .await
+        .with_code(0)
+        .shows(&["hours", &digest]);
+    at(&host, &["plugin", "inspect", "hours"])
+        .await
+        .with_code(0)
+        .shows(&["live", &digest]);
+    at(&host, &["plugin", "rollback", "hour"])
+        .await
+        .with_code(1)
+        .says(&["did you mean hours?"]);
+
+    // What only has the name of a plugin is told, too.
+    let plugins = host.company.join("plugins");
+    fs::create_dir(plugins.join("folder.wasm")).unwrap();
+    host.printed("this is a folder").await;
+    at(&host, &["plugin", "list"]).await.with_code(0).shows(&[
+        "folder",
+        "refused",
+        "this is a folder",
+    ]);
 }
 
 #[tokio::test]

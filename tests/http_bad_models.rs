@@ -274,6 +274,7 @@ async fn what_a_model_says_it_used_is_believed_only_where_it_can_be_true() {
     })
     .await;
     let host = host(&upstream, |options| options).await;
+    let (mut requests, mut cost, mut read, mut written) = (0, 0, 0, 0);
     for (usage, is_estimate) in [
         (said("20", "5"), false),
         (String::new(), true),
@@ -297,8 +298,18 @@ async fn what_a_model_says_it_used_is_believed_only_where_it_can_be_true() {
             }
         }
         at_rest(&host).await;
+        let cannot_be = usage.contains(&max) || usage.contains("1e300");
         for record in records(&host, 6).await {
             let micro = |name: &str| record[name].as_u64().unwrap();
+            // Charge and tokens are of one mind, and what was not believed is on record.
+            let (input, output) = (micro("input_tokens"), micro("output_tokens"));
+            assert_eq!(micro("cost_micro"), input + 2 * output, "{usage}: {record}");
+            let claim = &record["disbelieved"];
+            assert_eq!(claim.is_object(), cannot_be, "{usage}: {record}");
+            cost += micro("cost_micro");
+            read += input;
+            written += output;
+            requests += 1;
             assert_eq!(record["is_estimate"], is_estimate, "{usage}: {record}");
             assert!(micro("cost_micro") > 0, "{usage}: {record}");
             assert!(
@@ -309,7 +320,36 @@ async fn what_a_model_says_it_used_is_believed_only_where_it_can_be_true() {
         }
         // Nobody's budget is gone.
         assert_eq!(Surface::Chat.ask(&host, &json!({})).await.text(), "Hi");
+        at_rest(&host).await;
+        let record = &records(&host, 1).await[0];
+        let micro = |name: &str| record[name].as_u64().unwrap();
+        cost += micro("cost_micro");
+        read += micro("input_tokens");
+        written += micro("output_tokens");
+        requests += 1;
     }
+    // The metrics say what the records say.
+    let page = host.get("/metrics").send().await.unwrap();
+    let page = page.text().await.unwrap();
+    let sample = |start: &str, label: &str| -> f64 {
+        let is_it = |line: &&str| line.starts_with(start) && line.contains(label);
+        let line = page.lines().find(is_it);
+        let line = line.unwrap_or_else(|| panic!("{start} {label} is not in:\n{page}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    let answered = "status=\"answered\"";
+    assert_eq!(
+        sample("polity_completions_total{", answered),
+        f64::from(requests)
+    );
+    let charged = sample("polity_cost_total{", answered) * 1e6;
+    assert!((charged - cost as f64).abs() < 0.5, "{charged} {cost}");
+    let tokens = "gen_ai_client_token_usage_sum{";
+    assert_eq!(sample(tokens, "gen_ai_token_type=\"input\""), read as f64);
+    assert_eq!(
+        sample(tokens, "gen_ai_token_type=\"output\""),
+        written as f64
+    );
 }
 
 #[tokio::test]
@@ -328,6 +368,51 @@ async fn an_answer_that_comes_byte_by_byte_is_whole_whatever_is_cut_apart() {
     for surface in TEXT {
         for stream in ways(surface) {
             assert_eq!(surface.ask(&host, &asked(*stream)).await.text(), text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_character_that_is_cut_in_two_is_put_together_again() {
+    // What a model writes token by token: an emoji is two escapes, and a token may end between them.
+    let events = [r"Hi \ud83d", r"\ude00", r" and \ud83c", r"\udfef!"].map(|text| {
+        format!("{{\"choices\": [{{\"index\": 0, \"delta\": {{\"content\": \"{text}\"}}}}]}}")
+    });
+    let spoken = events
+        .iter()
+        .fold(stream(), |answer, event| answer.event(event));
+    let upstream = says(spoken.event(&finish()).event("[DONE]")).await;
+    let host = host(&upstream, |options| options).await;
+    for surface in TEXT {
+        for stream in ways(surface) {
+            let said = surface.ask(&host, &asked(*stream)).await.text();
+            assert_eq!(said, "Hi \u{1f600} and \u{1f3ef}!", "{surface:?} {stream}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_where_an_answer_should_be_is_told_with_its_host_and_its_first_words() {
+    let page = Answer::status(200)
+        .header("content-type", "text/html")
+        .send("<!doctype html><title>Welcome</title>");
+    let upstream = says(page).await;
+    let host = host(&upstream, |options| options).await;
+    for surface in ALL {
+        for stream in ways(surface) {
+            let Told::Error(_, words) = surface.ask(&host, &asked(*stream)).await else {
+                panic!("{surface:?} {stream}: a page is no answer");
+            };
+            let address = upstream.address();
+            for told in [
+                &*address,
+                "content-type text/html",
+                "<title>Welcome",
+                "`base_url`",
+            ] {
+                assert!(words.contains(told), "{told} is not in: {words}");
+            }
+            assert!(!words.contains("OpenAI"), "{words}");
         }
     }
 }

@@ -89,6 +89,8 @@ async fn another_model_answers_where_the_best_one_fails() {
     let page = page.text().await.unwrap();
     for line in [
         "polity_router_decisions_total{model=\"openai/small\",reason=\"best\"} 2",
+        "polity_router_decision_duration_seconds_bucket{le=\"+Inf\"} 2",
+        "polity_router_decision_duration_seconds_count 2",
         "polity_router_attempts_total{model=\"openai/large\",role=\"fallback\",end=\"answered\"} 2",
     ] {
         assert!(page.contains(line), "{line} is not in:\n{page}");

@@ -340,9 +340,39 @@ async fn a_giant_file_and_a_link_to_nowhere_do_not_stop_the_folder() {
             .contains("209715200"),
         "{event}"
     );
-    fs::create_dir(plugins.join("folder.wasm")).unwrap();
-    std::os::unix::fs::symlink("loop.wasm", plugins.join("loop.wasm")).unwrap();
-    std::os::unix::fs::symlink("/dev/zero", plugins.join("zero.wasm")).unwrap();
+    let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, plugins.join(name)).unwrap();
+    for (name, told_so) in [
+        ("folder", "this is a folder"),
+        ("loop", "leads to no file"),
+        (
+            "nowhere",
+            "a link to /nowhere/at/all, which leads to no file",
+        ),
+        ("zero", "a link to /dev/zero, which is no file"),
+    ] {
+        let file = format!("{name}.wasm");
+        match name {
+            "folder" => fs::create_dir(plugins.join(file)).unwrap(),
+            "loop" => link(&file, &file),
+            "nowhere" => link("/nowhere/at/all", &file),
+            _ => link("/dev/zero", &file),
+        }
+        let event = told(&mut events, name).await;
+        assert!(
+            event["type"].as_str().unwrap().ends_with("plugin.refused"),
+            "{event}"
+        );
+        let plugin = host.read(&format!("/api/plugins/{name}")).await;
+        assert_eq!(plugin["state"], "refused", "{plugin}");
+        let reason = plugin["reason"].as_str().unwrap();
+        assert!(reason.contains(told_so), "{reason}");
+    }
+    fs::remove_file(plugins.join("nowhere.wasm")).unwrap();
+    let event = told(&mut events, "nowhere").await;
+    assert!(
+        event["type"].as_str().unwrap().ends_with("plugin.removed"),
+        "{event}"
+    );
     let loaded = drop_in(&host, "hostile", guests::RULE, PATIENT).await;
     assert!(
         loaded["type"].as_str().unwrap().ends_with("plugin.loaded"),
@@ -412,6 +442,28 @@ async fn an_adapter_that_does_harm_is_stopped_and_told_apart() {
             "answered", "failed", "answered", "failed", "answered", "failed"
         ]
     );
+}
+
+#[tokio::test]
+async fn a_model_that_is_missing_for_a_quarantine_is_told_so() {
+    let host = Host::start(POLITY, company).await;
+    drop_in(&host, "adapter", guests::ADAPTER, "").await;
+    assert_eq!(
+        answer(ask(&host, "hostile-echo", "go")).await.unwrap(),
+        guests::FIRST
+    );
+    let mut events = follow(&host).await;
+    for _ in 0..3 {
+        answer(ask(&host, "hostile-trap", "go")).await.unwrap_err();
+    }
+    let event = told(&mut events, "adapter").await;
+    let kind = event["type"].as_str().unwrap();
+    assert!(kind.ends_with("plugin.quarantined"), "{event}");
+    let (code, words) = answer(ask(&host, "hostile-echo", "go")).await.unwrap_err();
+    assert_eq!(code, "model_not_found", "{words}");
+    let told = "but adapter is in quarantine, and its models with it (`polity plugin inspect adapter` says why)";
+    assert!(words.contains(told), "{words}");
+    is_unharmed(&host).await;
 }
 
 #[tokio::test]

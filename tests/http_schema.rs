@@ -158,6 +158,13 @@ async fn what_is_asked_a_thousand_times_gets_an_index_and_a_rollup_by_itself() {
         .with_code(0)
         .shows(&["hot-query@", "heard"]);
 
+    let page = host.get("/metrics").send().await.unwrap();
+    let page = page.text().await.unwrap();
+    for kind in ["create-index", "create-rollup"] {
+        let line = format!("polity_schema_changes_total{{kind=\"{kind}\",outcome=\"kept\"}} 1");
+        assert!(page.contains(&line), "{line} is not in:\n{page}");
+    }
+
     // It is all there after a power failure, and a person takes one back.
     host.restart().await;
     assert_eq!(uses(&host, FILTER).await, ["lines(customer)"]);

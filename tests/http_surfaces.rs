@@ -82,6 +82,35 @@ async fn a_message_is_answered_as_anthropics_clients_expect() {
 }
 
 #[tokio::test]
+async fn the_tokens_of_a_message_are_estimated_and_nobody_is_asked() {
+    let upstream = says(whole("never")).await;
+    let host = host(&upstream, |options| options).await;
+    let count = |body: Value| {
+        let request = host
+            .anonymous(Method::POST, "/v1/messages/count_tokens?beta=true")
+            .header("x-api-key", &host.token)
+            .json(&body);
+        async {
+            let answered = request.send().await.unwrap();
+            assert_eq!(answered.status(), 200);
+            let body: Value = answered.json().await.unwrap();
+            assert_eq!(body.as_object().unwrap().len(), 1, "{body}");
+            body["input_tokens"].as_u64().unwrap()
+        }
+    };
+    let said = json!({"model": "small", "messages": [{"role": "user", "content": "Hello there"}]});
+    let few = count(said.clone()).await;
+    assert!((2..20).contains(&few), "{few}");
+    let mut more = said;
+    more["system"] = "be brief ".repeat(100).into();
+    more["tools"] = json!([{"name": "f", "input_schema": {"type": "object"}}]);
+    more["max_tokens"] = 1.into();
+    let many = count(more).await;
+    assert!((few + 200..few + 500).contains(&many), "{few} {many}");
+    assert!(upstream.requests().is_empty());
+}
+
+#[tokio::test]
 async fn a_message_with_tools_streams_blocks_and_takes_their_results_back() {
     let upstream = calling().await;
     let host = host(&upstream, |options| options).await;
@@ -220,7 +249,37 @@ async fn wrong_requests_are_told_what_is_wrong_in_the_words_of_their_surface() {
             "/v1/messages",
             message(json!({"max_tokens": 0})),
             400,
-            "max_output_tokens",
+            "/max_tokens: `max_tokens` is 0",
+        ),
+        (
+            "/v1/messages",
+            message(json!({"messages": [["user", "Hello"]]})),
+            400,
+            "/messages/0: invalid type",
+        ),
+        (
+            "/v1/messages/count_tokens",
+            json!({"model": "smal", "messages": [{"role": "user", "content": "Hello"}]}),
+            404,
+            "did you mean",
+        ),
+        (
+            "/v1/messages/count_tokens",
+            json!({"model": "small", "messages": [["user", "Hello"]]}),
+            400,
+            "/messages/0: invalid type",
+        ),
+        (
+            "/v1/chat/completions",
+            chat::asks(json!({"max_tokens": 0})),
+            400,
+            "/max_tokens: `max_tokens` is 0",
+        ),
+        (
+            "/v1/chat/completions",
+            chat::asks(json!({"stream": true, "stream_options": [true]})),
+            400,
+            "/stream_options: invalid type",
         ),
         (
             "/v1/messages",
@@ -273,11 +332,16 @@ async fn wrong_requests_are_told_what_is_wrong_in_the_words_of_their_surface() {
         assert!(message.contains(told), "{path} {body}: {message}");
         assert_eq!(
             refused["type"] == "error",
-            path == "/v1/messages",
+            path.starts_with("/v1/messages"),
             "{refused}"
         );
     }
-    for path in ["/v1/messages", "/v1/responses", "/v1/embeddings"] {
+    for path in [
+        "/v1/messages",
+        "/v1/messages/count_tokens",
+        "/v1/responses",
+        "/v1/embeddings",
+    ] {
         let broken = host
             .post(path)
             .header("content-type", "application/json")

@@ -1,5 +1,6 @@
 //! Counts for metrics, since the start.
 
+mod inbox;
 mod routes;
 
 use std::collections::BTreeMap;
@@ -10,12 +11,13 @@ use polity_constitution::{ActionKind, OutcomeKind};
 use polity_dispatch::cache::CacheStats;
 use polity_runtime::digest::Digest;
 use polity_runtime::registry::Generation;
-use polity_runtime::{StatsSnapshot, World};
+use polity_runtime::{ExportStats, StatsSnapshot, World};
 use serde::Serialize;
 
 use crate::completion::{CompletionRecord, CompletionStatus};
 use crate::histogram::Histogram;
 use crate::workflows::WorkflowCount;
+pub use inbox::InboxCount;
 use routes::Routes;
 pub use routes::{AttemptCount, RouteCount};
 
@@ -42,8 +44,12 @@ pub struct Counters {
     pub routes: Vec<RouteCount>,
     /// Calls of completions that took more than one, or failed.
     pub attempts: Vec<AttemptCount>,
+    /// Time of decisions of the router, in microseconds.
+    pub router_decisions: Histogram,
     /// Requests for models that do not exist.
     pub unknown_models: u64,
+    /// Changes of the records' schema that are over.
+    pub schema_changes: Vec<SchemaChangeCount>,
     /// What the cache of answers has done.
     pub cache: CacheStats,
     /// Plugins in the folder.
@@ -109,15 +115,19 @@ pub struct PluginCount {
     pub in_progress: usize,
     /// What it has done.
     pub stats: StatsSnapshot,
+    /// The same by function, for those that have been called.
+    pub exports: Vec<ExportStats>,
 }
 
-/// What waits for people.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct InboxCount {
-    /// Items that nobody has decided.
-    pub open: u64,
-    /// How long the oldest has waited.
-    pub oldest_age_ms: u64,
+/// Changes of the records' schema of one kind with one end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SchemaChangeCount {
+    /// What was to be changed, for example `create-index`.
+    pub kind: &'static str,
+    /// `kept`, `reverted` or `refused`.
+    pub outcome: &'static str,
+    /// How many.
+    pub count: u64,
 }
 
 /// The counters as they grow.
@@ -133,6 +143,7 @@ struct Counts {
     completions: BTreeMap<Completions, CompletionCount>,
     routes: Routes,
     unknown_models: u64,
+    schema_changes: BTreeMap<(&'static str, &'static str), u64>,
 }
 
 impl Counting {
@@ -217,6 +228,16 @@ impl Counting {
         self.0.lock().routes.nobody();
     }
 
+    /// A change of the records' schema is over.
+    pub(crate) fn schema_change(&self, kind: &'static str, outcome: &'static str) {
+        *self
+            .0
+            .lock()
+            .schema_changes
+            .entry((kind, outcome))
+            .or_default() += 1;
+    }
+
     pub(crate) fn unknown_model(&self) {
         self.0.lock().unknown_models += 1;
     }
@@ -244,7 +265,17 @@ impl Counting {
             completions: counts.completions.values().cloned().collect(),
             routes: counts.routes.choices(),
             attempts: counts.routes.attempts(),
+            router_decisions: Histogram::of_thoughts(),
             unknown_models: counts.unknown_models,
+            schema_changes: counts
+                .schema_changes
+                .iter()
+                .map(|((kind, outcome), count)| SchemaChangeCount {
+                    kind,
+                    outcome,
+                    count: *count,
+                })
+                .collect(),
             cache,
             plugins: plugins
                 .entries()
@@ -268,6 +299,9 @@ impl PluginCount {
             digest: serving.map(|plugin| plugin.identity().digest),
             in_progress: serving.map_or(0, |plugin| plugin.in_progress()),
             stats: serving.map(|plugin| plugin.stats()).unwrap_or_default(),
+            exports: serving
+                .map(|plugin| plugin.export_stats())
+                .unwrap_or_default(),
         }
     }
 }

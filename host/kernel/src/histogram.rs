@@ -12,6 +12,11 @@ const TIMES_US: [u64; BOUNDS] = [
     10_240_000, 20_480_000, 40_960_000, 81_920_000,
 ];
 
+/// Upper bounds of times in microseconds of what is only computed, from 2 µs in doublings.
+const THOUGHTS_US: [u64; BOUNDS] = [
+    2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096, 8_192, 16_384,
+];
+
 /// Upper bounds of numbers of tokens, in steps of four.
 const TOKENS: [u64; BOUNDS] = [
     1, 4, 16, 64, 256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216,
@@ -34,6 +39,11 @@ impl Histogram {
     /// Of times in microseconds.
     pub(crate) const fn of_times() -> Self {
         Self::with(&TIMES_US)
+    }
+
+    /// Of times in microseconds of what asks nobody.
+    pub(crate) const fn of_thoughts() -> Self {
+        Self::with(&THOUGHTS_US)
     }
 
     /// Of numbers of tokens.

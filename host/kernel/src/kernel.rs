@@ -319,14 +319,18 @@ impl Kernel {
         let inner = &*self.inner;
         let seq = inner.ledger.head()?.map_or(0, |(seq, _)| seq);
         let inbox = self.inbox_count()?;
-        Ok(inner.counting.read(
+        let counters = inner.counting.read(
             &inner.runtime.current(),
             inbox,
             inner.workflows.count(),
             self.cache_stats(),
             seq,
             inner.door.inside(),
-        ))
+        );
+        Ok(Counters {
+            router_decisions: inner.models.decision_times(),
+            ..counters
+        })
     }
 
     /// Whether new work is refused.
@@ -342,6 +346,8 @@ impl Kernel {
     pub async fn drain(&self, timeout: Duration) -> Result<Drained, CommitError> {
         let inner = &*self.inner;
         let drained = inner.door.close(timeout).await;
+        // Whoever asked for a plugin has had this long, too.
+        inner.runtime.end();
         inner.journal.flush().await;
         let records = self.inner.clone();
         if let Err(error) = tokio::task::spawn_blocking(move || records.records.close()).await {

@@ -68,15 +68,16 @@ pub use amendments::{
 pub use archive::DecisionFilter;
 pub use budget::{Account, OverBudget, Period, Scope, SpentToday};
 pub use completion::{
-    About, Answer, AnswerStream, Cached, CascadeAccount, CompleteError, Completed, CompletionEnded,
-    CompletionRecord, CompletionRequest, CompletionStatus, CompletionWatch, CouncilAccount,
-    Embedded, EmbeddingRequest, Failure, MemberAccount, Message, NoTraceParent, Piece, Together,
-    TraceParent, TryAccount, ViewAccount,
+    About, Answer, AnswerStream, Cached, CascadeAccount, Claim, CompleteError, Completed,
+    CompletionEnded, CompletionRecord, CompletionRequest, CompletionStatus, CompletionWatch,
+    CouncilAccount, Embedded, EmbeddingRequest, Failure, MemberAccount, Message, NoTraceParent,
+    Piece, Together, TraceParent, TryAccount, ViewAccount,
 };
 pub use constitution_live::{RefusedConstitution, ReloadError, Reloaded};
 pub use costs::{CostSum, Costs};
 pub use counters::{
     AttemptCount, CompletionCount, Counters, DecisionCount, InboxCount, PluginCount, RouteCount,
+    SchemaChangeCount,
 };
 pub use decision::{Decision, Place, RuleFinding};
 pub use drain::{Drained, Draining};

@@ -12,7 +12,7 @@ use crate::kept::cut;
 use crate::{Actor, Kernel};
 
 /// The kind of inbox item that an uncovered question is.
-const ITEM: &str = "uncovered";
+pub(crate) const ITEM: &str = "uncovered";
 
 const MAX_TITLE_BYTES: usize = 250;
 

@@ -16,6 +16,7 @@ use std::thread;
 use wasmtime::component::Component;
 use wasmtime::{Engine, Error, Result};
 
+use crate::children::Children;
 use crate::compile_cache::deserialize;
 use crate::engine::{self, EngineKind};
 
@@ -92,6 +93,7 @@ fn limit_this_process() -> io::Result<()> {
 /// The component's code, ready to run on this engine.
 pub(crate) fn compile(
     process: Option<&CompilerProcess>,
+    children: &Children,
     engine: &Engine,
     kind: EngineKind,
     component: &[u8],
@@ -99,7 +101,7 @@ pub(crate) fn compile(
     let Some(process) = process else {
         return compile_here(engine, component);
     };
-    match process.run(kind, component) {
+    match process.run(children, kind, component) {
         Ok(code) => deserialize(engine, &code?),
         Err(error) => {
             tracing::warn!(program = %process.program.display(), %error, "no process to compile in; compiling here");
@@ -110,27 +112,51 @@ pub(crate) fn compile(
 
 impl CompilerProcess {
     /// The outer error is for a process that could not be started, the inner one for what it made of the component.
-    fn run(&self, kind: EngineKind, component: &[u8]) -> io::Result<Result<Vec<u8>>> {
-        let mut child = Command::new(&self.program)
+    fn run(
+        &self,
+        children: &Children,
+        kind: EngineKind,
+        component: &[u8],
+    ) -> io::Result<Result<Vec<u8>>> {
+        let mut command = Command::new(&self.program);
+        command
             .args(&self.arguments)
             .arg(kind.name())
             .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let input = child.stdin.take();
-        let ended = thread::scope(|scope| {
+            .stderr(Stdio::piped());
+        // What a terminal's Ctrl-C sends goes to the host alone, which says when its children end.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command.spawn()?;
+        let (input, output, said) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let child = children.admit(child);
+        let (code, said) = thread::scope(|scope| {
             // Written from a thread of its own, so that neither side waits for the other with full pipes. A child that
             // ends early closes its end; its status says why.
             scope.spawn(move || input.map(|mut input| input.write_all(component)));
-            child.wait_with_output()
-        })?;
-        Ok(match ended.status.success() {
-            true => Ok(ended.stdout),
-            false => Err(Error::msg(reason(ended.status, &ended.stderr))),
+            let said = scope.spawn(move || all(said));
+            (all(output), said.join().unwrap_or_else(|_| Ok(Vec::new())))
+        });
+        let ended = child.wait()?;
+        Ok(match ended.success() {
+            true => Ok(code?),
+            false if children.is_closed() => Err(Error::msg(
+                "the host is about to end and waits for no compiler; it is compiled at the next start",
+            )),
+            false => Err(Error::msg(reason(ended, &said?))),
         })
     }
+}
+
+/// What comes out of a pipe until it is closed.
+fn all(pipe: Option<impl Read>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(mut pipe) = pipe {
+        pipe.read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 fn reason(status: ExitStatus, said: &[u8]) -> String {
@@ -186,7 +212,8 @@ mod tests {
     fn compiled_by(process: Option<CompilerProcess>) -> Result<Component> {
         let engines = Engines::new(None).unwrap();
         let kind = EngineKind::Pure;
-        compile(process.as_ref(), engines.get(kind), kind, &EMPTY)
+        let children = Children::default();
+        compile(process.as_ref(), &children, engines.get(kind), kind, &EMPTY)
     }
 
     fn refused_by(script: &str) -> String {
@@ -220,6 +247,22 @@ mod tests {
             reason.contains("signal: 9") && reason.contains("4 GiB"),
             "{reason}"
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_waits_for_a_process_once_no_more_is_wanted() {
+        let engines = Engines::new(None).unwrap();
+        let (children, kind) = (Children::default(), EngineKind::Pure);
+        let endless = shell("exec /bin/sleep 1000000");
+        let refused = thread::scope(|scope| {
+            let compiling = scope
+                .spawn(|| compile(endless.as_ref(), &children, engines.get(kind), kind, &EMPTY));
+            children.close();
+            compiling.join().unwrap().map(drop)
+        });
+        let reason = format!("{:#}", refused.unwrap_err());
+        assert!(reason.contains("about to end"), "{reason}");
     }
 
     #[test]

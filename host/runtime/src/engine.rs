@@ -12,6 +12,7 @@ use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, RegallocAlgorithm,
 };
 
+use crate::children::Children;
 use crate::compiler::{self, CompilerProcess};
 use crate::pulse::Pulse;
 
@@ -62,6 +63,7 @@ pub(crate) struct Engines {
     pure: Engine,
     io: Engine,
     compiler: Option<Arc<CompilerProcess>>,
+    children: Children,
     pulse: Arc<Pulse>,
 }
 
@@ -81,6 +83,7 @@ impl Engines {
             pure,
             io,
             compiler: compiler.map(Arc::new),
+            children: Children::default(),
             pulse,
         })
     }
@@ -99,7 +102,13 @@ impl Engines {
         kind: EngineKind,
         component: &[u8],
     ) -> wasmtime::Result<Component> {
-        compiler::compile(self.compiler.as_deref(), self.get(kind), kind, component)
+        let (process, engine) = (self.compiler.as_deref(), self.get(kind));
+        compiler::compile(process, &self.children, engine, kind, component)
+    }
+
+    /// The processes that compile.
+    pub(crate) fn children(&self) -> &Children {
+        &self.children
     }
 
     /// What counts the guests' CPU time.

@@ -11,6 +11,7 @@
 
 pub mod artifact;
 mod bindings;
+mod children;
 mod compile_cache;
 mod compiler;
 mod componentize;
@@ -44,5 +45,5 @@ pub use contract::WIT;
 pub use imports::reply::{Delta, Reply, Stopped, ToolCall};
 pub use prime::PrimeError;
 pub use received::Received;
-pub use stats::StatsSnapshot;
+pub use stats::{Export, ExportStats, StatsSnapshot};
 pub use world::{CONTRACT_VERSION, World};

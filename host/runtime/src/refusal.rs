@@ -14,6 +14,10 @@ pub enum Refusal {
     #[error("the file cannot be read: {0}")]
     Unreadable(#[from] std::io::Error),
 
+    /// What has a plugin's name is no file.
+    #[error("{0}")]
+    NoFile(String),
+
     /// The file is called what no plugin can be called.
     #[error(
         "`{0}.wasm` cannot be a plugin's file: a plugin's name has lower-case letters, digits, `-` and `_`; rename it"
@@ -143,6 +147,7 @@ impl Refusal {
     pub fn code(&self) -> &'static str {
         match self {
             Refusal::Unreadable(_) => "unreadable",
+            Refusal::NoFile(_) => "no-file",
             Refusal::TooLarge { .. } => "too-large",
             Refusal::Name(_) => "name",
             Refusal::NotWebAssembly => "not-webassembly",

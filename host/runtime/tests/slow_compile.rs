@@ -1,4 +1,4 @@
-//! A component that takes minutes to compile holds up nobody but itself.
+//! A component that takes minutes to compile holds up nobody but itself, and no host that is to end.
 
 #![cfg(unix)]
 
@@ -67,4 +67,29 @@ fn plugins_come_change_fail_and_go_while_another_one_is_compiled() {
     fs::write(&gate, "").unwrap();
     let refusal = host.refusal("slow");
     assert!(refusal.contains("it took too long"), "{refusal}");
+}
+
+#[test]
+fn a_host_that_ends_waits_for_no_compiler_and_loads_the_file_the_next_time() {
+    let scratch = tempfile::tempdir().unwrap();
+    let began = scratch.path().join("began");
+    let made = Command::new("mkfifo").arg(&began).status();
+    assert!(made.unwrap().success());
+    let script = format!("/bin/cat > /dev/null; : > {began:?}; exec /bin/sleep 1000000");
+    let host = Host::empty().restarted_with(Some(CompilerProcess {
+        program: "/bin/sh".into(),
+        arguments: ["-c".into(), script.into()].to_vec(),
+    }));
+    fs::write(host.file("slow.wasm"), guests::RULE).unwrap();
+    let (sender, compiling) = channel();
+    std::thread::spawn(move || sender.send(fs::read(began)));
+    let waited = compiling.recv_timeout(Duration::from_secs(60));
+    waited.expect("somebody compiles it").unwrap();
+
+    let (sender, restarted) = channel();
+    std::thread::spawn(move || sender.send(host.restarted_with(None)));
+    let restarted = restarted.recv_timeout(Duration::from_secs(60));
+    let host = restarted.expect("it ends though the compiler does not");
+    host.wait_for("loaded", "slow");
+    assert!(host.runtime.current().plugin("slow").is_some());
 }

@@ -123,6 +123,30 @@ fn files_are_swapped_however_they_arrive() {
     std::fs::remove_file(&target).unwrap();
     host.wait_for("removed", "rule");
     assert!(host.runtime.current().plugin("rule").is_none());
+
+    host.runtime.roll_back("rule", None).unwrap();
+    assert_eq!(answer(&host), guests::FIRST, "what was removed, put back");
+    for name in ["never", "../rule", ""] {
+        let error = host.runtime.roll_back(name, None).err().unwrap();
+        assert!(error.to_string().contains("there is no plugin"), "{error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_whose_target_goes_keeps_serving_and_says_so() {
+    let host = Host::empty();
+    let stored = host.file("stored");
+    std::fs::write(&stored, guests::RULE).unwrap();
+    std::os::unix::fs::symlink(&stored, host.file("rule.wasm")).unwrap();
+    host.wait_for("loaded", "rule");
+    std::fs::remove_file(&stored).unwrap();
+    host.runtime.rescan();
+    assert!(host.runtime.current().plugin("rule").is_some());
+    let refusal = host.refusal("rule");
+    assert!(refusal.contains("leads to no file"), "{refusal}");
+    host.runtime.remove("rule").unwrap();
+    assert!(host.runtime.current().entry("rule").is_none());
 }
 
 #[test]

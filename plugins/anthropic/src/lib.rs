@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 use polity_sdk::model::{Info, Outcome, Request};
 use polity_sdk::{Problem, problem};
-use polity_wire::{Card, Cards, Endpoint, Provider, Sink, Transport, is_loopback};
+use polity_wire::{Card, Cards, Endpoint, Provider, Sink, Transport, is_loopback, served_by};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -65,7 +65,7 @@ impl Anthropic {
 
     fn endpoint(&self) -> Endpoint<'_> {
         Endpoint {
-            provider: "Anthropic",
+            provider: served_by("Anthropic", VENDOR, self.base_url()),
             base_url: self.base_url(),
             fixed: vec![("anthropic-version", VERSION)],
             headers: &self.headers,

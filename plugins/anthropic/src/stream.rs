@@ -6,11 +6,12 @@
 
 use polity_sdk::model::{Delta, Outcome, ToolCall};
 use polity_sdk::{Problem, Usage, problem};
-use polity_wire::{Body, Count, Events, Failure, Sink, Text, broken_off, forward, parse_piece};
+use polity_wire::{
+    Body, Count, Events, Failure, Fragment, Reply, Seam, Sink, Text, broken_off, forward,
+    parse_piece,
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-
-const PROVIDER: &str = "Anthropic";
 
 /// Any event: the fields of all kinds, told apart by `kind`.
 #[derive(Deserialize)]
@@ -35,11 +36,11 @@ struct Happened<'a> {
 #[derive(Deserialize)]
 struct Change<'a> {
     #[serde(borrow, default)]
-    text: Option<Text<'a>>,
+    text: Option<Fragment<'a>>,
     #[serde(borrow, default)]
-    thinking: Option<Text<'a>>,
+    thinking: Option<Fragment<'a>>,
     #[serde(borrow, default)]
-    partial_json: Option<Text<'a>>,
+    partial_json: Option<Fragment<'a>>,
     #[serde(borrow, default)]
     stop_reason: Option<Text<'a>>,
     #[serde(borrow, default)]
@@ -49,7 +50,7 @@ struct Change<'a> {
 #[derive(Deserialize)]
 struct StopDetails<'a> {
     #[serde(borrow, default)]
-    explanation: Option<Text<'a>>,
+    explanation: Option<Fragment<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -57,7 +58,7 @@ struct Opened<'a> {
     #[serde(borrow, rename = "type")]
     kind: Text<'a>,
     #[serde(borrow, default)]
-    text: Option<Text<'a>>,
+    text: Option<Fragment<'a>>,
     #[serde(borrow, default)]
     id: Option<Text<'a>>,
     #[serde(borrow, default)]
@@ -89,12 +90,17 @@ struct Reported {
 struct OpenCall {
     block: u32,
     has_arguments: bool,
+    seam: Seam,
 }
 
 /// What is known of the answer so far.
 #[derive(Default)]
 struct Answer {
+    provider: String,
     spoke: bool,
+    /// Of the block that is open; blocks follow one another.
+    text: Seam,
+    thought: Seam,
     calls: Vec<OpenCall>,
     uncached: u64,
     written: u64,
@@ -105,21 +111,39 @@ struct Answer {
 }
 
 /// Passes the answer on, piece by piece.
-pub(crate) fn answer(body: impl Body, sink: &mut impl Sink) -> Result<Outcome, Problem> {
-    let mut answer = Answer::default();
+pub(crate) fn answer(mut body: Reply<impl Body>, sink: &mut impl Sink) -> Result<Outcome, Problem> {
+    let mut answer = Answer {
+        provider: body.provider(),
+        ..Answer::default()
+    };
+    if body.is_document() {
+        // Without the marks of a stream there is no telling a fault from a cut: both are worth another try.
+        let whole = body.rest()?;
+        let happened: Happened<'_> = parse_piece(&answer.provider, &whole, true)?;
+        return Err(match happened.error {
+            Some(error) => Failure::from_event(error.get()).problem(&answer.provider),
+            None => problem(
+                "failed",
+                format!(
+                    "{} sent no stream of events, which was asked for",
+                    answer.provider
+                ),
+            ),
+        });
+    }
     let mut events = Events::new(body);
     while let Some(event) = events.next_event()? {
-        let happened: Happened<'_> = parse_piece(PROVIDER, event.data, event.cut)?;
+        let happened: Happened<'_> = parse_piece(&answer.provider, event.data, event.cut)?;
         match &*happened.kind {
-            "message_stop" => return answer.outcome(),
+            "message_stop" => return answer.outcome(sink),
             "error" => {
                 let json = happened.error.map_or("{}", RawValue::get);
-                return Err(Failure::from_event(json).problem(PROVIDER));
+                return Err(Failure::from_event(json).problem(&answer.provider));
             }
             _ => answer.take(happened, sink)?,
         }
     }
-    Err(broken_off(PROVIDER))
+    Err(broken_off(&answer.provider))
 }
 
 impl Answer {
@@ -169,9 +193,8 @@ impl Answer {
     ) -> Result<(), Problem> {
         match &*opened.kind {
             "text" => {
-                if let Some(text) = opened.text.filter(|text| !text.is_empty()) {
-                    self.spoke = true;
-                    forward(sink, Delta::Text(text.into_string()))?;
+                if let Some(text) = opened.text {
+                    self.say(text, sink)?;
                 }
             }
             "tool_use" => {
@@ -187,6 +210,7 @@ impl Answer {
                 self.calls.push(OpenCall {
                     block,
                     has_arguments: !arguments.is_empty(),
+                    seam: Seam::default(),
                 });
                 let text = |text: Option<Text<'_>>| text.map(Text::into_string).unwrap_or_default();
                 let (id, name) = (text(opened.id), text(opened.name));
@@ -211,29 +235,64 @@ impl Answer {
         change: Change<'_>,
         sink: &mut impl Sink,
     ) -> Result<(), Problem> {
-        if let Some(text) = change.text.filter(|text| !text.is_empty()) {
-            self.spoke = true;
-            forward(sink, Delta::Text(text.into_string()))?;
+        if let Some(text) = change.text {
+            self.say(text, sink)?;
         }
-        if let Some(thought) = change.thinking.filter(|thought| !thought.is_empty()) {
-            forward(sink, Delta::Thinking(thought.into_string()))?;
+        if let Some(thought) = change.thinking {
+            let thought = self.thought.join(thought);
+            if !thought.is_empty() {
+                forward(sink, Delta::Thinking(thought))?;
+            }
         }
         if let Some(json) = change.partial_json.filter(|json| !json.is_empty())
             && let Some(index) = self.calls.iter().rposition(|call| call.block == block)
         {
-            self.calls[index].has_arguments = true;
-            forward(sink, piece_of(index, json.into_string()))?;
+            let call = &mut self.calls[index];
+            call.has_arguments = true;
+            let arguments = call.seam.join(json);
+            if !arguments.is_empty() {
+                forward(sink, piece_of(index, arguments))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, text: Fragment<'_>, sink: &mut impl Sink) -> Result<(), Problem> {
+        let text = self.text.join(text);
+        if !text.is_empty() {
+            self.spoke = true;
+            forward(sink, Delta::Text(text))?;
         }
         Ok(())
     }
 
     /// A call without arguments ends without a delta; its caller still expects JSON.
     fn close(&mut self, block: u32, sink: &mut impl Sink) -> Result<(), Problem> {
-        if let Some(index) = self.calls.iter().rposition(|call| call.block == block)
-            && !self.calls[index].has_arguments
-        {
-            self.calls[index].has_arguments = true;
-            forward(sink, piece_of(index, "{}".to_owned()))?;
+        if let Some(index) = self.calls.iter().rposition(|call| call.block == block) {
+            let call = &mut self.calls[index];
+            let rest = if call.has_arguments {
+                call.seam.end()
+            } else {
+                "{}"
+            };
+            call.has_arguments = true;
+            if !rest.is_empty() {
+                forward(sink, piece_of(index, rest.to_owned()))?;
+            }
+        }
+        self.end(sink)
+    }
+
+    /// Says what is left where a text ended inside a character.
+    fn end(&mut self, sink: &mut impl Sink) -> Result<(), Problem> {
+        let thought = self.thought.end();
+        if !thought.is_empty() {
+            forward(sink, Delta::Thinking(thought.to_owned()))?;
+        }
+        let text = self.text.end();
+        if !text.is_empty() {
+            self.spoke = true;
+            forward(sink, Delta::Text(text.to_owned()))?;
         }
         Ok(())
     }
@@ -246,7 +305,8 @@ impl Answer {
         set(&mut self.output, usage.output_tokens);
     }
 
-    fn outcome(self) -> Result<Outcome, Problem> {
+    fn outcome(mut self, sink: &mut impl Sink) -> Result<Outcome, Problem> {
+        self.end(sink)?;
         let finish = match self.stop_reason.as_str() {
             "max_tokens" | "model_context_window_exceeded" => "length",
             "tool_use" => "tool_calls",
@@ -258,7 +318,7 @@ impl Answer {
                 };
                 return Err(problem(
                     "refused",
-                    format!("{PROVIDER} did not answer: {why}"),
+                    format!("{} did not answer: {why}", self.provider),
                 ));
             }
             "refusal" => "content_filter",

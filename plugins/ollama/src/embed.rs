@@ -37,5 +37,5 @@ pub(crate) fn embed(
     })
     .map_err(|error| invalid(error.to_string()))?;
     let answer: Answer = endpoint.post_for(transport, "/api/embed", body)?;
-    check_vectors(endpoint.provider, answer.embeddings, input.len())
+    check_vectors(&endpoint.provider, answer.embeddings, input.len())
 }

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use polity_sdk::Problem;
 use polity_sdk::model::{Info, Outcome, Request};
-use polity_wire::{Card, Cards, Endpoint, Provider, Sink, Transport, is_loopback};
+use polity_wire::{Card, Cards, Endpoint, Provider, Sink, Transport, is_loopback, served_by};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -58,7 +58,7 @@ impl Ollama {
 
     fn endpoint(&self) -> Endpoint<'_> {
         Endpoint {
-            provider: "Ollama",
+            provider: served_by("Ollama", DEFAULT, self.base_url()),
             base_url: self.base_url(),
             fixed: Vec::new(),
             headers: &self.headers,

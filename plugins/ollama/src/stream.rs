@@ -5,11 +5,12 @@
 
 use polity_sdk::model::{Delta, Outcome, ToolCall};
 use polity_sdk::{Problem, Usage};
-use polity_wire::{Body, Count, Failure, Lines, Sink, Text, broken_off, forward, parse_piece};
+use polity_wire::{
+    Body, Count, Failure, Fragment, Lines, Reply, Seam, Sink, Text, broken_off, forward,
+    parse_piece,
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-
-const PROVIDER: &str = "Ollama";
 
 #[derive(Deserialize)]
 struct Piece<'a> {
@@ -30,9 +31,9 @@ struct Piece<'a> {
 #[derive(Deserialize)]
 struct Message<'a> {
     #[serde(borrow, default)]
-    content: Option<Text<'a>>,
+    content: Option<Fragment<'a>>,
     #[serde(borrow, default)]
-    thinking: Option<Text<'a>>,
+    thinking: Option<Fragment<'a>>,
     #[serde(borrow, default)]
     tool_calls: Option<Vec<Call<'a>>>,
 }
@@ -53,25 +54,35 @@ struct Function<'a> {
     arguments: Option<&'a RawValue>,
 }
 
+/// What is known of the answer so far.
+#[derive(Default)]
+struct Spoken {
+    text: Seam,
+    thought: Seam,
+    calls: u32,
+}
+
 /// Passes the answer on, piece by piece.
-pub(crate) fn answer(body: impl Body, sink: &mut impl Sink) -> Result<Outcome, Problem> {
+pub(crate) fn answer(body: Reply<impl Body>, sink: &mut impl Sink) -> Result<Outcome, Problem> {
+    let provider = body.provider();
     let mut lines = Lines::new(body);
-    let mut calls = 0;
+    let mut spoken = Spoken::default();
     while let Some(line) = lines.next_line()? {
         if line.text.trim_ascii().is_empty() {
             continue;
         }
-        let piece: Piece<'_> = parse_piece(PROVIDER, line.text, line.cut)?;
+        let piece: Piece<'_> = parse_piece(&provider, line.text, line.cut)?;
         if let Some(error) = piece.error {
-            return Err(Failure::from_event(error.get()).problem(PROVIDER));
+            return Err(Failure::from_event(error.get()).problem(&provider));
         }
         if let Some(message) = piece.message {
-            speak(message, &mut calls, sink)?;
+            spoken.speak(message, sink)?;
         }
         if piece.done {
+            spoken.end(sink)?;
             let finish = match piece.done_reason.as_deref() {
                 Some("length") => "length",
-                _ if calls > 0 => "tool_calls",
+                _ if spoken.calls > 0 => "tool_calls",
                 _ => "stop",
             };
             let usage = Usage {
@@ -85,40 +96,62 @@ pub(crate) fn answer(body: impl Body, sink: &mut impl Sink) -> Result<Outcome, P
             });
         }
     }
-    Err(broken_off(PROVIDER))
+    Err(broken_off(&provider))
 }
 
-fn speak(message: Message<'_>, calls: &mut u32, sink: &mut impl Sink) -> Result<(), Problem> {
-    if let Some(thought) = message.thinking.filter(|thought| !thought.is_empty()) {
-        forward(sink, Delta::Thinking(thought.into_string()))?;
+impl Spoken {
+    fn speak(&mut self, message: Message<'_>, sink: &mut impl Sink) -> Result<(), Problem> {
+        if let Some(thought) = message.thinking {
+            think(sink, self.thought.join(thought))?;
+        }
+        if let Some(text) = message.content {
+            say(sink, self.text.join(text))?;
+        }
+        // Calls come whole, each in one piece.
+        for call in message.tool_calls.into_iter().flatten() {
+            let index = self.calls;
+            self.calls += 1;
+            // Older servers name no call; its answer has to name it all the same.
+            let id = call
+                .id
+                .filter(|id| !id.is_empty())
+                .map_or_else(|| format!("call_{index}"), Text::into_string);
+            let name = call.function.name.into_string();
+            let arguments = call
+                .function
+                .arguments
+                .map_or("{}", RawValue::get)
+                .to_owned();
+            forward(
+                sink,
+                Delta::ToolCall(ToolCall {
+                    index,
+                    id,
+                    name,
+                    arguments,
+                }),
+            )?;
+        }
+        Ok(())
     }
-    if let Some(text) = message.content.filter(|text| !text.is_empty()) {
-        forward(sink, Delta::Text(text.into_string()))?;
+
+    /// Says what is left where a text ended inside a character.
+    fn end(&mut self, sink: &mut impl Sink) -> Result<(), Problem> {
+        think(sink, self.thought.end().to_owned())?;
+        say(sink, self.text.end().to_owned())
     }
-    // Calls come whole, each in one piece.
-    for call in message.tool_calls.into_iter().flatten() {
-        let index = *calls;
-        *calls += 1;
-        // Older servers name no call; its answer has to name it all the same.
-        let id = call
-            .id
-            .filter(|id| !id.is_empty())
-            .map_or_else(|| format!("call_{index}"), Text::into_string);
-        let name = call.function.name.into_string();
-        let arguments = call
-            .function
-            .arguments
-            .map_or("{}", RawValue::get)
-            .to_owned();
-        forward(
-            sink,
-            Delta::ToolCall(ToolCall {
-                index,
-                id,
-                name,
-                arguments,
-            }),
-        )?;
+}
+
+fn think(sink: &mut impl Sink, thought: String) -> Result<(), Problem> {
+    match thought.is_empty() {
+        true => Ok(()),
+        false => forward(sink, Delta::Thinking(thought)),
     }
-    Ok(())
+}
+
+fn say(sink: &mut impl Sink, text: String) -> Result<(), Problem> {
+    match text.is_empty() {
+        true => Ok(()),
+        false => forward(sink, Delta::Text(text)),
+    }
 }

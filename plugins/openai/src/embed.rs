@@ -44,5 +44,5 @@ pub(crate) fn embed(
         .into_iter()
         .map(|embedding| embedding.embedding)
         .collect();
-    check_vectors(endpoint.provider, vectors, input.len())
+    check_vectors(&endpoint.provider, vectors, input.len())
 }

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 use polity_sdk::model::{Info, Outcome, Request};
 use polity_sdk::{Problem, problem};
-use polity_wire::{Card, Cards, Endpoint, Provider, Sink, Transport, is_loopback};
+use polity_wire::{Card, Cards, Endpoint, Provider, Sink, Transport, is_loopback, served_by};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -83,7 +83,7 @@ impl OpenAi {
             .iter()
             .map(|id| ("openai-project", id.as_str()));
         Endpoint {
-            provider: "OpenAI",
+            provider: served_by("OpenAI", VENDOR, self.base_url()),
             base_url: self.base_url(),
             fixed: organization.chain(project).collect(),
             headers: &self.headers,

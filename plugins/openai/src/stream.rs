@@ -6,12 +6,14 @@
 use polity_sdk::model::{Delta, Outcome, ToolCall};
 use polity_sdk::{Problem, Usage, problem};
 use polity_wire::{
-    Body, Count, Event, Events, Failure, Sink, Text, broken_off, forward, parse_piece,
+    Body, Count, Event, Events, Failure, Fragment, Reply, Seam, Sink, Text, broken_off, forward,
+    parse_piece,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-const PROVIDER: &str = "OpenAI";
+/// No model calls so many tools in one answer; what is past this is no index.
+const MOST_CALLS: u32 = 1024;
 
 #[derive(Deserialize)]
 struct Chunk<'a> {
@@ -39,15 +41,15 @@ struct Choice<'a> {
 #[derive(Deserialize)]
 struct Piece<'a> {
     #[serde(borrow, default)]
-    content: Option<Text<'a>>,
+    content: Option<Fragment<'a>>,
     #[serde(borrow, default)]
-    refusal: Option<Text<'a>>,
+    refusal: Option<Fragment<'a>>,
     /// Reasoning, as vLLM, llama.cpp and DeepSeek name it.
     #[serde(borrow, default)]
-    reasoning_content: Option<Text<'a>>,
+    reasoning_content: Option<Fragment<'a>>,
     /// Reasoning, as OpenRouter and newer vLLM name it.
     #[serde(borrow, default)]
-    reasoning: Option<Text<'a>>,
+    reasoning: Option<Fragment<'a>>,
     #[serde(borrow, default)]
     tool_calls: Option<Vec<CallPiece<'a>>>,
 }
@@ -67,7 +69,7 @@ struct FunctionPiece<'a> {
     #[serde(borrow, default)]
     name: Option<Text<'a>>,
     #[serde(borrow, default)]
-    arguments: Option<Text<'a>>,
+    arguments: Option<Fragment<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -88,24 +90,30 @@ struct PromptDetails {
 
 /// What is known of the answer so far.
 struct Answer {
+    provider: String,
     began: bool,
     spoke: bool,
-    calls: u32,
+    text: Seam,
+    thought: Seam,
+    /// The seams of the calls' arguments, one for each call so far.
+    calls: Vec<Seam>,
     refusal: String,
+    refused: Seam,
     finish: Option<&'static str>,
     usage: Usage,
 }
 
 /// Passes the answer on, piece by piece.
-pub(crate) fn answer(mut body: impl Body, sink: &mut impl Sink) -> Result<Outcome, Problem> {
-    let is_json = |(name, value): &(String, String)| {
-        name == "content-type" && value.starts_with("application/json")
-    };
+pub(crate) fn answer(mut body: Reply<impl Body>, sink: &mut impl Sink) -> Result<Outcome, Problem> {
     let mut answer = Answer {
+        provider: body.provider(),
         began: false,
         spoke: false,
-        calls: 0,
+        text: Seam::default(),
+        thought: Seam::default(),
+        calls: Vec::new(),
         refusal: String::new(),
+        refused: Seam::default(),
         finish: None,
         usage: Usage {
             input_tokens: 0,
@@ -113,11 +121,8 @@ pub(crate) fn answer(mut body: impl Body, sink: &mut impl Sink) -> Result<Outcom
             cached_tokens: 0,
         },
     };
-    if body.headers().iter().any(is_json) {
-        let mut whole = Vec::new();
-        while let Some(piece) = body.read(64 * 1024)? {
-            whole.extend_from_slice(&piece);
-        }
+    if body.is_document() {
+        let whole = body.rest()?;
         // Without the marks of a stream there is no telling a fault from a cut: both are worth another try.
         answer.take(
             &Event {
@@ -127,7 +132,7 @@ pub(crate) fn answer(mut body: impl Body, sink: &mut impl Sink) -> Result<Outcom
             },
             sink,
         )?;
-        return answer.outcome();
+        return answer.outcome(sink);
     }
     let mut events = Events::new(body);
     loop {
@@ -149,18 +154,18 @@ pub(crate) fn answer(mut body: impl Body, sink: &mut impl Sink) -> Result<Outcom
             taken => taken?,
         }
     }
-    answer.outcome()
+    answer.outcome(sink)
 }
 
 impl Answer {
     fn take(&mut self, event: &Event<'_>, sink: &mut impl Sink) -> Result<(), Problem> {
-        let chunk: Chunk<'_> = parse_piece(PROVIDER, event.data, event.cut)?;
+        let chunk: Chunk<'_> = parse_piece(&self.provider, event.data, event.cut)?;
         if let Some(error) = chunk.error {
-            return Err(Failure::from_event(error.get()).problem(PROVIDER));
+            return Err(Failure::from_event(error.get()).problem(&self.provider));
         }
         if event.name == b"error" {
             let json = String::from_utf8_lossy(event.data);
-            return Err(Failure::from_event(&json).problem(PROVIDER));
+            return Err(Failure::from_event(&json).problem(&self.provider));
         }
         if let Some(usage) = chunk.usage {
             self.usage = Usage {
@@ -182,41 +187,51 @@ impl Answer {
                 self.speak(piece, sink)?;
             }
             if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
-                self.finish = Some(finish(&reason)?);
+                self.finish = Some(finish(&self.provider, &reason)?);
             }
         }
         Ok(())
     }
 
     fn speak(&mut self, piece: Piece<'_>, sink: &mut impl Sink) -> Result<(), Problem> {
-        let some =
-            |text: Option<Text<'_>>| text.filter(|text| !text.is_empty()).map(Text::into_string);
-        if let Some(thought) = some(piece.reasoning_content).or_else(|| some(piece.reasoning)) {
+        let thought = join(&mut self.thought, piece.reasoning_content)
+            .or_else(|| join(&mut self.thought, piece.reasoning));
+        if let Some(thought) = thought {
             forward(sink, Delta::Thinking(thought))?;
         }
-        if let Some(text) = some(piece.content) {
+        if let Some(text) = join(&mut self.text, piece.content) {
             self.spoke = true;
             forward(sink, Delta::Text(text))?;
         }
-        if let Some(refusal) = piece.refusal {
+        if let Some(refusal) = join(&mut self.refused, piece.refusal) {
             self.refusal.push_str(&refusal);
         }
         for call in piece.tool_calls.into_iter().flatten() {
-            let id = some(call.id).unwrap_or_default();
+            let text = |text: Option<Text<'_>>| text.map(Text::into_string).unwrap_or_default();
+            let id = text(call.id);
             // Servers that leave the index out send each call whole, and with an id.
+            let known = self.calls.len() as u32;
             let next = if id.is_empty() {
-                self.calls.saturating_sub(1)
+                known.saturating_sub(1)
             } else {
-                self.calls
+                known
             };
             let index = call.index.unwrap_or(next);
-            self.calls = self.calls.max(index.saturating_add(1));
+            if index >= MOST_CALLS {
+                let provider = &self.provider;
+                let detail = format!("{provider} sent a tool call with the index {index}");
+                return Err(problem("failed", detail));
+            }
+            while self.calls.len() <= index as usize {
+                self.calls.push(Seam::default());
+            }
             self.spoke = true;
             let (name, arguments) = call
                 .function
                 .map_or((None, None), |function| (function.name, function.arguments));
-            let name = some(name).unwrap_or_default();
-            let arguments = some(arguments).unwrap_or_default();
+            let name = text(name);
+            let seam = &mut self.calls[index as usize];
+            let arguments = join(seam, arguments).unwrap_or_default();
             forward(
                 sink,
                 Delta::ToolCall(ToolCall {
@@ -230,10 +245,36 @@ impl Answer {
         Ok(())
     }
 
-    fn outcome(self) -> Result<Outcome, Problem> {
+    /// Says what is left where a text ended inside a character.
+    fn end(&mut self, sink: &mut impl Sink) -> Result<(), Problem> {
+        let end = |seam: &mut Seam| Some(seam.end()).filter(|end| !end.is_empty());
+        if let Some(end) = end(&mut self.thought) {
+            forward(sink, Delta::Thinking(end.to_owned()))?;
+        }
+        if let Some(end) = end(&mut self.text) {
+            self.spoke = true;
+            forward(sink, Delta::Text(end.to_owned()))?;
+        }
+        for (index, seam) in self.calls.iter_mut().enumerate() {
+            if let Some(end) = end(seam) {
+                let call = ToolCall {
+                    index: index as u32,
+                    id: String::new(),
+                    name: String::new(),
+                    arguments: end.to_owned(),
+                };
+                forward(sink, Delta::ToolCall(call))?;
+            }
+        }
+        self.refusal.push_str(self.refused.end());
+        Ok(())
+    }
+
+    fn outcome(mut self, sink: &mut impl Sink) -> Result<Outcome, Problem> {
         let Some(finish) = self.finish else {
-            return Err(broken_off(PROVIDER));
+            return Err(broken_off(&self.provider));
         };
+        self.end(sink)?;
         let refused = finish == "content_filter" || !self.refusal.is_empty();
         if refused && !self.spoke {
             let why = if self.refusal.is_empty() {
@@ -243,13 +284,13 @@ impl Answer {
             };
             return Err(problem(
                 "refused",
-                format!("{PROVIDER} did not answer: {why}"),
+                format!("{} did not answer: {why}", self.provider),
             ));
         }
         let finish = match finish {
             _ if refused => "content_filter",
             // A call that the request forced ends with `stop`; to the caller it is a call like any other.
-            "stop" if self.calls > 0 => "tool_calls",
+            "stop" if !self.calls.is_empty() => "tool_calls",
             finish => finish,
         };
         Ok(Outcome {
@@ -259,7 +300,13 @@ impl Answer {
     }
 }
 
-fn finish(reason: &str) -> Result<&'static str, Problem> {
+/// The characters that a piece completes; none if it completes none.
+fn join(seam: &mut Seam, piece: Option<Fragment<'_>>) -> Option<String> {
+    let text = seam.join(piece.filter(|piece| !piece.is_empty())?);
+    Some(text).filter(|text| !text.is_empty())
+}
+
+fn finish(provider: &str, reason: &str) -> Result<&'static str, Problem> {
     Ok(match reason {
         "length" => "length",
         "tool_calls" | "function_call" => "tool_calls",
@@ -268,7 +315,7 @@ fn finish(reason: &str) -> Result<&'static str, Problem> {
         "error" | "abort" => {
             return Err(problem(
                 "failed",
-                format!("{PROVIDER} gave the answer up: finish_reason {reason}"),
+                format!("{provider} gave the answer up: finish_reason {reason}"),
             ));
         }
         _ => "stop",

@@ -1,20 +1,21 @@
 //! One vendor's HTTP interface: where it is, what it wants to see in every request, and how it says no.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use polity_sdk::http::Request;
 use polity_sdk::{Problem, problem};
 use serde::de::DeserializeOwned;
 
-use crate::{Body, Failure, Transport};
+use crate::{Body, Failure, Reply, Transport};
 
 /// An error's body is a few lines; what is past this explains nothing more.
 const LONGEST_ERROR: usize = 64 * 1024;
 
 /// Where a vendor's interface is. Credentials are no part of it: the host adds them outside the sandbox.
 pub struct Endpoint<'a> {
-    /// The vendor's name, for people.
-    pub provider: &'a str,
+    /// Who answers there, for people; see [`served_by`].
+    pub provider: Cow<'a, str>,
     /// Before every path.
     pub base_url: &'a str,
     /// Headers that the vendor's format demands.
@@ -32,7 +33,7 @@ impl Endpoint<'_> {
         transport: &T,
         path: &str,
         body: Vec<u8>,
-    ) -> Result<T::Body, Problem> {
+    ) -> Result<Reply<T::Body>, Problem> {
         self.send(transport, "POST", path, body)
     }
 
@@ -61,7 +62,7 @@ impl Endpoint<'_> {
         method: &str,
         path: &str,
         body: Vec<u8>,
-    ) -> Result<T::Body, Problem> {
+    ) -> Result<Reply<T::Body>, Problem> {
         let mut headers = Vec::with_capacity(1 + self.fixed.len() + self.headers.len());
         if !body.is_empty() {
             headers.push(("content-type".to_owned(), "application/json".to_owned()));
@@ -85,18 +86,18 @@ impl Endpoint<'_> {
         })?;
         let status = response.status();
         if (200..300).contains(&status) {
-            return Ok(response);
+            return Reply::read(&self.provider, response);
         }
         let headers = response.headers();
         // The status is the news; a body that breaks off only explains less.
         let body = read_up_to(&mut response, LONGEST_ERROR).unwrap_or_default();
-        Err(Failure::from_response(status, &headers, &body).problem(self.provider))
+        Err(Failure::from_response(status, &headers, &body).problem(&self.provider))
     }
 
     fn parse<A: DeserializeOwned>(&self, mut response: impl Body) -> Result<A, Problem> {
         let body = read_up_to(&mut response, usize::MAX)?;
         serde_json::from_slice(&body).map_err(|error| {
-            let provider = self.provider;
+            let provider = &self.provider;
             problem(
                 "failed",
                 format!("{provider} sent what is not its documented format: {error}"),
@@ -105,12 +106,30 @@ impl Endpoint<'_> {
     }
 }
 
+/// Who answers at an address, for people: the vendor at its own, and elsewhere the host, because a server that speaks a
+/// vendor's format is not that vendor.
+pub fn served_by<'a>(vendor: &'a str, own: &str, base_url: &'a str) -> Cow<'a, str> {
+    if base_url.trim_end_matches('/') == own {
+        return vendor.into();
+    }
+    match authority(base_url) {
+        Some(authority) => authority.rsplit('@').next().unwrap_or(authority).into(),
+        None => format!("'{base_url}'").into(),
+    }
+}
+
+/// The host of an address, with its port and whoever is to be there.
+fn authority(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    Some(rest.split(['/', '?', '#']).next().unwrap_or(rest))
+        .filter(|authority| !authority.is_empty())
+}
+
 /// True for an address of this very machine, from which no prompt can leave.
 pub fn is_loopback(url: &str) -> bool {
-    let Some((_, rest)) = url.split_once("://") else {
+    let Some(authority) = authority(url) else {
         return false;
     };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
     if authority.contains('@') {
         return false;
     }
@@ -141,6 +160,20 @@ fn read_up_to(body: &mut impl Body, most: usize) -> Result<Vec<u8>, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_is_named_by_its_host_unless_it_is_the_vendor() {
+        let own = "https://api.openai.com/v1";
+        for (base_url, name) in [
+            ("https://api.openai.com/v1/", "OpenAI"),
+            ("https://api.mistral.ai/v1", "api.mistral.ai"),
+            ("http://127.0.0.1:8080", "127.0.0.1:8080"),
+            ("http://ada:secret@models.example/v1", "models.example"),
+            ("models", "'models'"),
+        ] {
+            assert_eq!(served_by("OpenAI", own, base_url), name);
+        }
+    }
 
     #[test]
     fn only_this_machine_counts_as_loopback() {

@@ -281,7 +281,7 @@ fn retry_after(milliseconds: Option<&str>, seconds: Option<&str>) -> Option<u32>
 }
 
 /// At most `most` bytes, cut between characters, on one line.
-fn shorten(text: &str, most: usize) -> String {
+pub(crate) fn shorten(text: &str, most: usize) -> String {
     let text = text.trim();
     let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {

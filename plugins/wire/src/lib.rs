@@ -19,20 +19,24 @@ mod message;
 mod provider;
 #[cfg(feature = "replay")]
 pub mod replay;
+mod reply;
 mod scalar;
+mod seam;
 mod sse;
 mod transport;
 mod vectors;
 
 pub use card::{Card, Cards};
-pub use endpoint::{Endpoint, is_loopback};
+pub use endpoint::{Endpoint, is_loopback, served_by};
 pub use failure::{Class, Failure};
 pub use fields::Fields;
 pub use image::Image;
 pub use lines::{Line, Lines};
 pub use message::{Call, Content, Function, ImageUrl, Part, Turn, turn};
 pub use provider::{Hosted, Provider, arguments, tools};
+pub use reply::Reply;
 pub use scalar::{Count, Text};
+pub use seam::{Fragment, Seam};
 pub use sse::{Event, Events};
 pub use transport::{Body, Host, Sink, Transport, forward};
 pub use vectors::check as check_vectors;

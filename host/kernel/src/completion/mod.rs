@@ -31,7 +31,7 @@ pub use answer::{Answer, Completed};
 pub use embed::{Embedded, EmbeddingRequest};
 pub use error::CompleteError;
 pub use message::Message;
-pub use outcome::{CompletionRecord, CompletionStatus, Failure};
+pub use outcome::{Claim, CompletionRecord, CompletionStatus, Failure};
 pub use request::CompletionRequest;
 pub(crate) use run::KIND;
 pub use stream::{AnswerStream, Piece};

@@ -66,6 +66,9 @@ pub struct CompletionRecord {
     pub cached_tokens: u64,
     /// Whether the tokens were guessed from the text, because the provider did not say or was not asked to the end.
     pub is_estimate: bool,
+    /// What the provider said that it used, where that cannot be. The tokens and the cost are then those of the text.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub disbelieved: Option<Claim>,
     /// What was reserved of the budget beforehand.
     pub reserved_micro: u64,
     /// What it cost.
@@ -89,6 +92,15 @@ pub struct CompletionRecord {
     pub trace: Option<TraceParent>,
 }
 
+/// What a provider says that an answer used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Tokens of the prompt.
+    pub input_tokens: u64,
+    /// Tokens of the answer.
+    pub output_tokens: u64,
+}
+
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -96,6 +108,18 @@ pub struct Failure {
     pub code: String,
     /// One sentence.
     pub detail: String,
+}
+
+/// The largest number that every reader of JSON keeps as it is.
+const MOST: u64 = (1 << 53) - 1;
+
+impl Claim {
+    pub(super) fn of(said: Tokens) -> Self {
+        Self {
+            input_tokens: said.input.min(MOST),
+            output_tokens: said.output.min(MOST),
+        }
+    }
 }
 
 impl CompletionStatus {
@@ -142,6 +166,7 @@ impl CompletionRecord {
             output_tokens: 0,
             cached_tokens: 0,
             is_estimate: false,
+            disbelieved: None,
             reserved_micro: 0,
             cost_micro: 0,
             first_piece_us: None,
@@ -176,6 +201,7 @@ impl CompletionRecord {
             output_tokens: 0,
             cached_tokens: 0,
             is_estimate: false,
+            disbelieved: None,
             reserved_micro: 0,
             cost_micro: 0,
             first_piece_us: None,

@@ -19,7 +19,7 @@ use super::flight::{Flight, Next};
 use super::price::{self, Tokens, guess_tokens};
 use super::race::Lap;
 use super::telemetry;
-use super::{About, CompleteError, Completed, CompletionRecord, CompletionStatus, Failure};
+use super::{About, Claim, CompleteError, Completed, CompletionRecord, CompletionStatus, Failure};
 use crate::Kernel;
 use crate::budget::Reservation;
 use crate::drain::Visit;
@@ -436,7 +436,13 @@ impl Dispatched {
                 };
                 // A provider that names no tokens still sends a bill, and one that names impossible ones has slipped.
                 let believed = match price::is_credible(said, guess, longest, info) {
-                    false => guess,
+                    false => {
+                        let claim = Claim::of(said);
+                        let model = &*completion.model;
+                        tracing::warn!(id = %self.id, model, ?claim, "what the provider says it used cannot be; the text is counted instead");
+                        completion.disbelieved = Some(claim);
+                        guess
+                    }
                     true if is_priced => said.filled_up(guess),
                     true => said,
                 };

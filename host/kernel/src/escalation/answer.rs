@@ -175,10 +175,7 @@ impl Kernel {
 
     pub(crate) fn inbox_count(&self) -> Result<InboxCount, ReadError> {
         let counts = self.inner.inbox.counts().map_err(unread)?;
-        Ok(InboxCount {
-            open: counts.open.values().sum(),
-            oldest_age_ms: counts.oldest_age_ms,
-        })
+        Ok(InboxCount::of(&counts))
     }
 }
 

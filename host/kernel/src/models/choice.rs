@@ -1,6 +1,7 @@
 //! Which model answers: the one that is named, or the one that the router chooses.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use polity_router::{Catalogue, DecideError, Decision, Live, Outcome, Request, WantsError};
 use polity_runtime::registry::Runtime;
@@ -150,6 +151,7 @@ impl Models {
 
     /// Asks the router.
     fn weigh(&self, choice: Choice<'_>) -> Result<Decision, DecideError> {
+        let started = Instant::now();
         let request = choice.request;
         let prompt = Prompt::read(request);
         let texts = prompt.texts();
@@ -166,7 +168,11 @@ impl Models {
             wants: request.wants.as_ref(),
         };
         let live = Live::all_available();
-        self.router.decide(&asked, &live, choice.at_ms, choice.seed)
+        let decision = self.router.decide(&asked, &live, choice.at_ms, choice.seed);
+        let took_us = started.elapsed().as_micros();
+        let took_us = u64::try_from(took_us).unwrap_or(u64::MAX);
+        self.decided.lock().observe(took_us);
+        decision
     }
 
     /// Finds the adapters of those whom the router chose.

@@ -27,6 +27,8 @@ pub use refresh::AdapterProblem;
 use refresh::Lists;
 pub(crate) use together::Arrangement;
 
+use crate::histogram::Histogram;
+
 /// The models of all adapters.
 pub(crate) struct Models {
     clock: Arc<dyn Clock>,
@@ -34,6 +36,8 @@ pub(crate) struct Models {
     /// What the company says of its models.
     overlay: ArcSwap<Overlay>,
     router: Router,
+    /// How long the router took to decide.
+    decided: Mutex<Histogram>,
     /// Answers that are kept.
     cache: ArcSwap<Cache>,
     lists: Mutex<Lists>,
@@ -53,9 +57,15 @@ impl Models {
             cache: ArcSwap::from_pointee(cache_of(overlay.cache)),
             overlay: ArcSwap::from_pointee(overlay),
             router,
+            decided: Mutex::new(Histogram::of_thoughts()),
             lists: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// How long the router took to decide, in microseconds.
+    pub(crate) fn decision_times(&self) -> Histogram {
+        self.decided.lock().clone()
     }
 
     pub(crate) fn router(&self) -> &Router {

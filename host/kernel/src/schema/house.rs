@@ -166,6 +166,11 @@ impl Overseer for House {
             let stored = self.wait(self.ledger.commit(commit));
             match (stored.ok_or("the host is going")?, &kernel) {
                 (Ok(_), Some(kernel)) => {
+                    for entry in &batch.entries {
+                        let kind = entry.proposal.mutation.kind();
+                        let counting = &kernel.inner.counting;
+                        counting.schema_change(kind, journal::outcome(entry));
+                    }
                     let inbox = kernel.inbox();
                     withdrawn
                         .iter()

@@ -130,12 +130,16 @@ fn step(life: &Life) -> Event {
 }
 
 fn end(entry: &Entry) -> Event {
-    let name = match entry.outcome {
+    event(outcome(entry), entry.id, json!(entry))
+}
+
+/// What became of a mutation that is over.
+pub(super) fn outcome(entry: &Entry) -> &'static str {
+    match entry.outcome {
         Outcome::Kept => "kept",
         Outcome::Reverted { .. } => "reverted",
         Outcome::Refused { .. } => "refused",
-    };
-    event(name, entry.id, json!(entry))
+    }
 }
 
 fn event(name: &str, id: Uuid, data: Value) -> Event {

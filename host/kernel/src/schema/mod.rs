@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 pub use error::SchemaError;
 pub(crate) use house::House;
+pub(crate) use people::ITEM;
 
 use crate::{ActionRequest, Actor, Kernel};
 

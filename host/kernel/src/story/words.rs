@@ -7,7 +7,7 @@ use polity_dispatch::{AttemptEnd, AttemptRecord};
 
 use super::Story;
 use super::line::{json, line, span, time};
-use crate::completion::CompletionRecord;
+use crate::completion::{Claim, CompletionRecord};
 use crate::decision::RuleFinding;
 use crate::escalation::HumanState;
 use crate::kept::Omitted;
@@ -191,10 +191,16 @@ impl Story {
             (None, None) => completion.status.to_string(),
         };
         fact(f, "ended", end)?;
-        let guessed = if completion.is_estimate {
-            ", guessed from the length of the text"
-        } else {
-            ""
+        let guessed = match completion.disbelieved {
+            Some(Claim {
+                input_tokens,
+                output_tokens,
+            }) => format!(
+                ", guessed from the length of the text and charged so; the provider claims {input_tokens} read and \
+                 {output_tokens} written, which cannot be"
+            ),
+            None if completion.is_estimate => ", guessed from the length of the text".to_owned(),
+            None => String::new(),
         };
         let cached = match completion.cached_tokens {
             0 => String::new(),

@@ -21,9 +21,9 @@ use crate::kept::cut;
 use crate::{Actor, Kernel};
 
 /// The kinds of inbox items.
-pub(super) const GATE: &str = "gate";
-pub(super) const TASK: &str = "task";
-pub(super) const VOTE: &str = "vote";
+pub(crate) const GATE: &str = "gate";
+pub(crate) const TASK: &str = "task";
+pub(crate) const VOTE: &str = "vote";
 
 /// Ballots of one vote.
 const MAX_BALLOTS: usize = 40;

@@ -75,7 +75,7 @@ use polity_ledger::{Ledger, ReadError};
 use tokio::sync::{Notify, Semaphore, broadcast};
 use uuid::Uuid;
 
-pub(crate) use ask::objection;
+pub(crate) use ask::{GATE, TASK, VOTE, objection};
 pub use end::CancelError;
 pub use events::Received;
 pub use explain::InstanceStory;

@@ -285,7 +285,9 @@ fn completion_line(completion: &CompletionRecord, currency: &str) -> Markup {
             " in " (took(completion.took_us))
             div.small.quiet {
                 (count(completion.input_tokens)) " tokens in, " (count(completion.output_tokens)) " out"
-                @if completion.is_estimate { " (guessed)" }
+                @if completion.disbelieved.is_some() {
+                    " (guessed: what the provider claims cannot be)"
+                } @else if completion.is_estimate { " (guessed)" }
                 ", " (money(completion.cost_micro, currency))
                 @if let Some(first) = completion.first_piece_us { ", first piece after " (took(first)) }
             }

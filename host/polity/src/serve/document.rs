@@ -14,7 +14,7 @@ use utoipa::openapi::{
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::anthropic::messages;
+use super::anthropic::{count, messages};
 use super::api::{
     actions, amendments, constitution, decisions, halts, inbox, ledger, links, mutations, plugins,
     protocols, pull, records, route, router, tokens, workflows,
@@ -76,6 +76,7 @@ pub(super) fn routes() -> (Router<App>, OpenApi) {
         .routes(routes!(create::create_response))
         .routes(routes!(embeddings::create_embeddings))
         .routes(routes!(messages::create_message))
+        .routes(routes!(count::count_message_tokens))
         .routes(routes!(models::list_models))
         .routes(routes!(models::get_model))
         .routes(routes!(models::get_model_of_plugin))
@@ -264,7 +265,7 @@ mod tests {
                 let content = response["content"]
                     .as_object()
                     .unwrap_or_else(|| panic!("{place} has no content"));
-                let (kind, schema) = if path == "/v1/messages" {
+                let (kind, schema) = if path.starts_with("/v1/messages") {
                     ("application/json", "#/components/schemas/AnthropicError")
                 } else if path.starts_with("/v1/") {
                     ("application/json", "#/components/schemas/OpenAiError")

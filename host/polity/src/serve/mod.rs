@@ -19,6 +19,7 @@ mod hook;
 mod hosts;
 mod json;
 mod metrics;
+mod object;
 mod openai;
 mod patient;
 mod repoll;

@@ -22,6 +22,7 @@ use crate::pulse::Beat;
 use crate::received::Received;
 use crate::sandbox::{Guest, ticks};
 use crate::standby::Prepared;
+use crate::stats::Export;
 
 /// A rule's answer and its price.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,7 +51,7 @@ impl Plugin {
         action: &rule::Action,
         config: Option<&Arc<str>>,
     ) -> Result<Evaluation, CallError> {
-        let mut call = self.begin(config, weight::of_action(action))?;
+        let mut call = self.begin(Export::Evaluate, config, weight::of_action(action))?;
         let (store, rule) = call.rule()?;
         let called = if self.profile.links.wasi {
             let evaluate = rule.func_evaluate();
@@ -70,7 +71,7 @@ impl Plugin {
         seen: &strategy::Observations,
         what_if: Option<Arc<dyn Estimator>>,
     ) -> Result<Vec<strategy::Proposal>, CallError> {
-        let mut call = self.begin(None, 0)?;
+        let mut call = self.begin(Export::Propose, None, 0)?;
         let (store, strategy) = call.strategy()?;
         store.data_mut().what_if = what_if;
         let called = without_waiting(strategy.call_propose(store, seen));
@@ -79,9 +80,11 @@ impl Plugin {
 
     /// The models that can be used now; asks the provider where the adapter does.
     pub async fn models(&self) -> Result<Vec<model::Info>, CallError> {
-        let mut call = self.begin(None, 0)?;
+        let mut call = self.begin(Export::Models, None, 0)?;
         let (store, model) = call.model()?;
-        let called = self.in_time(None, model.call_models(store)).await?;
+        let called = self
+            .in_time(Export::Models, None, model.call_models(store))
+            .await?;
         call.end(called)
     }
 
@@ -105,12 +108,16 @@ impl Plugin {
         deadline: Option<Duration>,
         received: Received,
     ) -> Result<Completion, CallError> {
-        let mut call = self.begin(None, weight::of_request(request))?;
+        let mut call = self.begin(Export::Complete, None, weight::of_request(request))?;
         let (store, model) = call.model()?;
         store.data_mut().reply = reply;
         store.data_mut().received = received;
         let called = self
-            .in_time(deadline, model.call_complete(&mut *store, request))
+            .in_time(
+                Export::Complete,
+                deadline,
+                model.call_complete(&mut *store, request),
+            )
             .await?;
         // A stream's sender is dropped here, before the instance is: the reader sees the end at once.
         let reply = std::mem::take(&mut store.data_mut().reply);
@@ -129,10 +136,14 @@ impl Plugin {
         input: &[String],
         deadline: Option<Duration>,
     ) -> Result<Vec<Vec<f32>>, CallError> {
-        let mut call = self.begin(None, input.iter().map(String::len).sum())?;
+        let mut call = self.begin(Export::Embed, None, input.iter().map(String::len).sum())?;
         let (store, model) = call.model()?;
         let called = self
-            .in_time(deadline, model.call_embed(store, name, input))
+            .in_time(
+                Export::Embed,
+                deadline,
+                model.call_embed(store, name, input),
+            )
             .await?;
         call.end(called)
     }
@@ -145,16 +156,21 @@ impl Plugin {
         idempotency_key: &str,
         deadline: Option<Duration>,
     ) -> Result<String, CallError> {
-        let mut call = self.begin(None, input.len())?;
+        let mut call = self.begin(Export::Call, None, input.len())?;
         let (store, connector) = call.connector()?;
         let input = input.to_owned();
         let called = connector.call_call(store, operation, &input, idempotency_key);
-        let called = self.in_time(deadline, called).await?;
+        let called = self.in_time(Export::Call, deadline, called).await?;
         call.end(called)
     }
 
     /// A place and an instance with the limits of a call that is given so many bytes to read.
-    fn begin(&self, config: Option<&Arc<str>>, input_bytes: usize) -> Result<Call<'_>, CallError> {
+    fn begin(
+        &self,
+        export: Export,
+        config: Option<&Arc<str>>,
+        input_bytes: usize,
+    ) -> Result<Call<'_>, CallError> {
         let started = Instant::now();
         let place = self.place()?;
         let mut instance = self
@@ -177,6 +193,7 @@ impl Plugin {
         }
         Ok(Call {
             plugin: self,
+            export,
             started,
             fuel: fuel.unwrap_or(0),
             input_bytes,
@@ -202,6 +219,7 @@ impl Plugin {
     /// Bounds the whole call on the clock. What is late is dropped, instance and connections with it.
     async fn in_time<T>(
         &self,
+        export: Export,
         deadline: Option<Duration>,
         call: impl Future<Output = wasmtime::Result<T>>,
     ) -> Result<wasmtime::Result<T>, CallError> {
@@ -216,7 +234,7 @@ impl Plugin {
                 let result: Result<T, CallError> = Err(error.clone());
                 // No strike: what a guest waits for is somebody else, and one that computes instead of waiting is
                 // stopped by its processor time. A provider that hangs must not take its adapter out of service.
-                self.stats.record(started.elapsed(), 0, 0, &result);
+                self.stats.record(export, started.elapsed(), 0, 0, &result);
                 Err(error)
             }
         }
@@ -238,6 +256,7 @@ impl Drop for Place {
 /// A call in progress.
 struct Call<'a> {
     plugin: &'a Plugin,
+    export: Export,
     started: Instant,
     /// What it may burn; 0 where that is not limited.
     fuel: u64,
@@ -328,7 +347,13 @@ impl Call<'_> {
         let log_dropped = guest.log_dropped;
         plugin.standby.discard(self.instance);
         for stats in std::iter::once(&*plugin.stats).chain(&plugin.pace) {
-            stats.record(self.started.elapsed(), fuel, log_dropped, &result);
+            stats.record(
+                self.export,
+                self.started.elapsed(),
+                fuel,
+                log_dropped,
+                &result,
+            );
         }
         if let Err(error) = &result {
             plugin.strike(error, self.input_bytes);

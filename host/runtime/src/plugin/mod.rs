@@ -26,7 +26,7 @@ use crate::refusal::Refusal;
 use crate::sandbox::Profile;
 use crate::signature::Provenance;
 use crate::standby::{Keeper, Standby};
-use crate::stats::{Stats, StatsSnapshot};
+use crate::stats::{ExportStats, Stats, StatsSnapshot};
 use crate::world::World;
 
 pub use calls::{Completion, Evaluation};
@@ -239,6 +239,11 @@ impl Plugin {
     /// What it has done so far.
     pub fn stats(&self) -> StatsSnapshot {
         self.stats.snapshot()
+    }
+
+    /// The same by function, for those that have been called.
+    pub fn export_stats(&self) -> Vec<ExportStats> {
+        self.stats.exports().collect()
     }
 
     /// Calls in progress.

@@ -24,6 +24,8 @@ const RESCAN: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fingerprint {
     wasm: Option<Stamp>,
+    /// What has the plugin's name instead of a file.
+    odd: Option<String>,
     grant: Option<Stamp>,
     signature: Option<Stamp>,
 }
@@ -51,10 +53,12 @@ impl Files {
         }
     }
 
-    /// How the files look now; no `wasm` means that the plugin is not there.
+    /// How the files look now.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
+        let wasm = stamp(&self.wasm);
         Fingerprint {
-            wasm: stamp(&self.wasm),
+            odd: wasm.is_none().then(|| odd(&self.wasm)).flatten(),
+            wasm,
             grant: stamp(&self.grant),
             signature: stamp(&self.signature),
         }
@@ -68,8 +72,14 @@ impl Fingerprint {
         modified.is_some_and(|modified| modified.elapsed().is_ok_and(|age| age < SETTLE))
     }
 
+    /// Something has the plugin's name, be it a file or not.
     pub(crate) fn is_there(&self) -> bool {
-        self.wasm.is_some()
+        self.wasm.is_some() || self.odd.is_some()
+    }
+
+    /// What has the plugin's name though it is no file, in a sentence.
+    pub(crate) fn odd(&self) -> Option<&str> {
+        self.odd.as_deref()
     }
 }
 
@@ -84,6 +94,26 @@ fn stamp(path: &Path) -> Option<Stamp> {
         length: metadata.len(),
         modified: metadata.modified().ok(),
         inode,
+    })
+}
+
+/// What has the name of a plugin's file and is none; nothing where nothing has it.
+fn odd(path: &Path) -> Option<String> {
+    // A file that has come since is looked at another time.
+    let metadata = fs::symlink_metadata(path)
+        .ok()
+        .filter(|metadata| !metadata.is_file())?;
+    if metadata.is_dir() {
+        return Some("this is a folder; a plugin is one file, a compiled component".to_owned());
+    }
+    if !metadata.is_symlink() {
+        return Some("this is neither a file nor a link to one".to_owned());
+    }
+    let target = fs::read_link(path).unwrap_or_default();
+    let target = target.display();
+    Some(match fs::metadata(path) {
+        Ok(_) => format!("this is a link to {target}, which is no file"),
+        Err(error) => format!("this is a link to {target}, which leads to no file: {error}"),
     })
 }
 

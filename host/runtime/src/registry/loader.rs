@@ -114,6 +114,15 @@ impl Loader {
         })
     }
 
+    /// Ends what is being compiled. Nothing that would have to be compiled is loaded from then on.
+    pub(super) fn end(&self) {
+        self.engines.children().close();
+    }
+
+    pub(super) fn is_ending(&self) -> bool {
+        self.engines.children().is_closed()
+    }
+
     /// Reads a plugin's files, each once: what is checked is what is run.
     pub(super) fn read(&self, files: &Files) -> Result<Source, Refusal> {
         let bytes = std::fs::metadata(&files.wasm)?.len();

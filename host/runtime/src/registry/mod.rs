@@ -209,9 +209,16 @@ impl Runtime {
         self.shared.remove(name)
     }
 
-    /// Puts an earlier version back: `to`, or the newest one before the current that is not in quarantine.
+    /// Puts an earlier version back: `to`, or the newest one before the current that is not in quarantine. A plugin that
+    /// was removed comes back with the grant file that it left.
     pub fn roll_back(&self, name: &str, to: Option<Digest>) -> Result<Arc<Entry>, OrderError> {
         self.shared.roll_back(name, to)
+    }
+
+    /// Ends what is being compiled, because the host is about to end: a compiler may need minutes more. What serves goes
+    /// on serving; what would have to be compiled is loaded at the next start.
+    pub fn end(&self) {
+        self.shared.loader.end();
     }
 
     /// Accepted versions of a plugin, oldest first.
@@ -222,6 +229,7 @@ impl Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
+        self.end();
         let _ = self.shared.messages.lock().send(Message::Stop);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

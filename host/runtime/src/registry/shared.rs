@@ -138,7 +138,10 @@ impl Shared {
         anew: bool,
     ) -> Look {
         let started = Instant::now();
-        let loaded = if is_plain(name) {
+        let loaded = if let Some(odd) = now.odd() {
+            // Never opened: a pipe would be waited for, and a device has no end.
+            Err(Refusal::NoFile(odd.to_owned()))
+        } else if is_plain(name) {
             let read = self.loader.read(files);
             // Whatever was read of a file that was written meanwhile, the rest would come as one more version of it.
             if files.fingerprint() != *now {
@@ -158,6 +161,10 @@ impl Shared {
         } else {
             Err(Refusal::Name(name.to_owned()))
         };
+        // What was cut short says nothing of the file; the next start looks at it again.
+        if loaded.is_err() && self.loader.is_ending() {
+            return Look::Done;
+        }
         let mut known = self.known.lock();
         if files.fingerprint() != *now {
             return Look::Again;
@@ -181,9 +188,9 @@ impl Shared {
             // A file that is still being written looks damaged; it is judged once it rests.
             Err(_) if now.is_fresh() => return Look::Again,
             Err(refusal) => {
-                let digest = std::fs::read(&files.wasm)
-                    .ok()
-                    .map(|bytes| Digest::of(&bytes));
+                let read = || std::fs::read(&files.wasm).ok();
+                let digest = now.odd().is_none().then(read).flatten();
+                let digest = digest.map(|bytes| Digest::of(&bytes));
                 self.publish_refusal(name, digest, refusal);
             }
         }
@@ -298,6 +305,10 @@ impl Shared {
     pub(super) fn remove(self: &Arc<Self>, name: &str) -> Result<(), OrderError> {
         self.entry(name)?;
         let files = Files::of(&self.folder, name);
+        if files.wasm.is_dir() {
+            let odd = "this is a folder, which is for a person to remove".to_owned();
+            return Err(Arc::new(Refusal::NoFile(odd)).into());
+        }
         std::fs::remove_file(&files.wasm)?;
         let _ = std::fs::remove_file(&files.signature);
         self.look_at(name);
@@ -309,12 +320,19 @@ impl Shared {
         name: &str,
         to: Option<Digest>,
     ) -> Result<Arc<Entry>, OrderError> {
-        let entry = self.entry(name)?;
+        if !is_plain(name) {
+            return Err(OrderError::Unknown(name.to_owned()));
+        }
+        let current = self.current.load();
+        let entry = current.entry(name);
         let from = entry
-            .serving
-            .as_ref()
+            .and_then(|entry| entry.serving.as_ref())
             .map(|plugin| plugin.identity().digest);
         let history = self.shelf.history(name);
+        // One that was removed comes back; one that never was is not known.
+        if entry.is_none() && history.accepted.is_empty() {
+            return Err(OrderError::Unknown(name.to_owned()));
+        }
         // Without a word of where to: back from what serves; if nothing does, to the last that did.
         let to = match (to, from) {
             (Some(to), _) => history.accepted.contains(&to).then_some(to),

@@ -34,7 +34,10 @@ pub(super) async fn run(args: &RemoveArgs, context: &Context) -> Result<Exit, Re
     view::find(&host, name).await?;
     host.delete(&["api", "plugins", name]).await?;
     context.out.show(&json!({"removed": name}), |out| {
-        writeln!(out, "{name} is removed")
+        writeln!(
+            out,
+            "{name} is removed; polity plugin rollback {name} brings it back"
+        )
     })?;
     Ok(Exit::Ok)
 }

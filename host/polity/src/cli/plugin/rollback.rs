@@ -9,7 +9,7 @@ use crate::cli::exit::Exit;
 use crate::cli::host::{Host, read};
 use crate::cli::report::Report;
 
-/// Put an earlier version of a plugin back.
+/// Put an earlier version of a plugin back, or one that was removed.
 #[derive(Args, Debug)]
 #[command(before_help = "\
 Examples:
@@ -26,13 +26,21 @@ pub(crate) struct RollbackArgs {
 
 pub(super) async fn run(args: &RollbackArgs, context: &Context) -> Result<Exit, Report> {
     let host = context.host()?;
-    let plugin: View = read(&view::find(&host, &args.name).await?)?;
     let body = match &args.to {
-        None => Value::Object(serde_json::Map::new()),
-        Some(to) => json!({"to": version(to, &plugin)?}),
+        None => json!({}),
+        Some(to) => {
+            let found = view::find(&host, &args.name).await.map_err(|error| {
+                error.hint("one that was removed comes back without --to, as it was")
+            });
+            let plugin: View = read(&found?)?;
+            json!({"to": version(to, &plugin)?})
+        }
     };
-    let answer = roll_back(&host, &args.name, &body).await?;
-    view::told(context, &answer)
+    match roll_back(&host, &args.name, &body).await {
+        Ok(answer) => view::told(context, &answer),
+        // Where nothing has the name, it says what may have been meant.
+        Err(error) => Err(view::find(&host, &args.name).await.err().unwrap_or(error)),
+    }
 }
 
 async fn roll_back(host: &Host, name: &str, body: &Value) -> Result<Value, Report> {

@@ -78,7 +78,7 @@ async fn message(app: &App, request: Request) -> Result<Response, Fault> {
 }
 
 /// The vendor's clients send their key in a header of its own.
-fn take_key(headers: &mut HeaderMap) {
+pub(super) fn take_key(headers: &mut HeaderMap) {
     if headers.contains_key(AUTHORIZATION) {
         return;
     }

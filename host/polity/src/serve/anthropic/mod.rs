@@ -1,9 +1,10 @@
 //! Anthropic's Messages API, for clients that exist already.
 //!
-//! `request` turns a message request into a completion, `block` its contents, `whole` and `events` write the answer,
+//! `request` turns a message request into a completion, `count` says how long its prompt is, `block` its contents, `whole` and `events` write the answer,
 //! `schema` describes both. Errors have the vendor's shape.
 
 mod block;
+pub(crate) mod count;
 mod events;
 pub(crate) mod messages;
 mod request;

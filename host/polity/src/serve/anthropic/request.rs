@@ -6,8 +6,9 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
 use super::block;
-use crate::serve::fault::Fault;
+use crate::serve::fault::{Fault, Kind};
 use crate::serve::json::parse as read;
+use crate::serve::object::Object;
 
 /// What is asked, and how it is to be answered.
 #[derive(Debug)]
@@ -22,8 +23,9 @@ pub(super) struct MessageRequest {
 )]
 struct Body {
     model: String,
-    max_tokens: u32,
-    messages: Vec<Turn>,
+    #[serde(default)]
+    max_tokens: Option<u32>,
+    messages: Vec<Object<Turn>>,
     #[serde(default)]
     system: Option<Value>,
     #[serde(default)]
@@ -37,7 +39,7 @@ struct Body {
     #[serde(default)]
     tool_choice: Option<Value>,
     #[serde(default)]
-    output_config: Option<OutputConfig>,
+    output_config: Option<Object<OutputConfig>>,
     #[serde(default)]
     output_format: Option<Value>,
     #[serde(default)]
@@ -64,6 +66,33 @@ struct OutputConfig {
 /// Reads the body.
 pub(super) fn parse(body: &[u8]) -> Result<MessageRequest, Fault> {
     let body: Body = read(body)?;
+    let stream = body.stream.unwrap_or(false);
+    match body.max_tokens {
+        None => return Err(Fault::new(Kind::Invalid, "missing field `max_tokens`")),
+        Some(0) => {
+            return Err(Fault::at(
+                "/max_tokens",
+                "`max_tokens` is 0; ask for at least one token",
+            ));
+        }
+        Some(_) => {}
+    }
+    Ok(MessageRequest {
+        completion: into_completion(body)?,
+        stream,
+    })
+}
+
+/// Reads a body of which only the prompt counts; it need not say how long the answer may be.
+pub(super) fn parse_prompt(body: &[u8]) -> Result<CompletionRequest, Fault> {
+    let body: Body = read(body)?;
+    into_completion(Body {
+        max_tokens: body.max_tokens.filter(|tokens| *tokens > 0),
+        ..body
+    })
+}
+
+fn into_completion(body: Body) -> Result<CompletionRequest, Fault> {
     let mut messages = Vec::with_capacity(body.messages.len() + 1);
     if let Some(system) = &body.system {
         let text = block::plain_text(system, "/system")?;
@@ -77,7 +106,7 @@ pub(super) fn parse(body: &[u8]) -> Result<MessageRequest, Fault> {
             "`messages` is empty; send at least one message",
         ));
     }
-    for (index, turn) in body.messages.iter().enumerate() {
+    for (index, Object(turn)) in body.messages.iter().enumerate() {
         let pointer = format!("/messages/{index}");
         let turns = match turn.role.as_str() {
             "user" => block::of_user(&turn.content, &pointer)?,
@@ -101,7 +130,11 @@ pub(super) fn parse(body: &[u8]) -> Result<MessageRequest, Fault> {
     if let Some(stop) = body.stop_sequences.filter(|stop| !stop.is_empty()) {
         extra.insert("stop".to_owned(), json!(stop));
     }
-    if let Some(effort) = body.output_config.as_ref().and_then(|it| it.effort.clone()) {
+    if let Some(effort) = body
+        .output_config
+        .as_ref()
+        .and_then(|it| it.0.effort.clone())
+    {
         extra.insert("reasoning_effort".to_owned(), effort.into());
     }
     // Off is what everybody does who has not heard of it.
@@ -119,12 +152,12 @@ pub(super) fn parse(body: &[u8]) -> Result<MessageRequest, Fault> {
     }
     let format = body
         .output_config
-        .and_then(|config| config.format)
+        .and_then(|config| config.0.format)
         .or(body.output_format);
-    let completion = CompletionRequest {
+    Ok(CompletionRequest {
         tools,
         response_schema: schema(format)?,
-        max_output_tokens: Some(body.max_tokens),
+        max_output_tokens: body.max_tokens,
         temperature: body.temperature,
         wants: body.polity,
         extra: match extra.is_empty() {
@@ -132,10 +165,6 @@ pub(super) fn parse(body: &[u8]) -> Result<MessageRequest, Fault> {
             false => Some(raw(&Value::Object(extra))?),
         },
         ..CompletionRequest::new(body.model, messages)
-    };
-    Ok(MessageRequest {
-        completion,
-        stream: body.stream.unwrap_or(false),
     })
 }
 
@@ -266,11 +295,34 @@ mod tests {
     }
 
     #[test]
+    fn a_prompt_need_not_say_how_long_its_answer_may_be() {
+        let mut body = with("max_tokens", json!(0));
+        assert_eq!(
+            parse_prompt(body.to_string().as_bytes())
+                .unwrap()
+                .max_output_tokens,
+            None
+        );
+        body.as_object_mut().unwrap().remove("max_tokens");
+        assert_eq!(
+            parse_prompt(body.to_string().as_bytes()).unwrap().model,
+            "m"
+        );
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_its_place() {
         for (body, place) in [
             (json!({"model": "m", "messages": []}), "max_tokens"),
             (with("messages", json!([])), "/messages:"),
             (with("max_tokens", json!(-1)), "/max_tokens:"),
+            (with("max_tokens", json!(0)), "/max_tokens:"),
+            (with("messages", json!([["user", "hi"]])), "/messages/0:"),
+            (
+                with("output_config", json!([null, "low"])),
+                "/output_config:",
+            ),
+            (json!(["m", 5, []]), "expected"),
             (
                 with("messages", json!([{"role": "system", "content": "x"}])),
                 "/messages/0/role:",

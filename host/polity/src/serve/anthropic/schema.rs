@@ -38,6 +38,22 @@ pub(crate) struct MessageBody {
     polity: Option<Value>,
 }
 
+/// A message whose tokens are to be estimated. Whatever else a request for a message may hold may stand here, too.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it only describes what `request` reads")]
+pub(crate) struct CountBody {
+    /// A model's id, alone or behind its plugin's name; an alias, council or cascade of `models.json`; or `auto`.
+    #[schema(min_length = 1, max_length = 256, example = "auto")]
+    model: String,
+    /// The conversation, oldest first.
+    #[schema(min_items = 1)]
+    messages: Vec<MessageTurn>,
+    /// What the system says: a text or text blocks.
+    system: Option<Value>,
+    /// Tools that the model may ask to call: `name`, `description`, `input_schema`.
+    tools: Option<Vec<MessageTool>>,
+}
+
 /// One turn.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it only describes what `request` reads")]

@@ -114,6 +114,12 @@ pub(crate) async fn route_request(
     Json(body): Json<RouteBody>,
 ) -> Result<Answer<RouteView>, Fault> {
     caller.allowed(Permission::CompletionsCreate)?;
+    if body.max_tokens == Some(0) {
+        return Err(Fault::at(
+            "/max_tokens",
+            "`max_tokens` is 0; leave it out or ask for at least one token",
+        ));
+    }
     let request = CompletionRequest {
         wants: body.polity,
         max_output_tokens: body.max_tokens,

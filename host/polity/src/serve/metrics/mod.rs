@@ -1,6 +1,7 @@
 //! `GET /metrics`: counters for Prometheus, under the names of the OpenTelemetry GenAI conventions where there are any.
 
 mod exposition;
+mod plugins;
 mod process;
 mod routes;
 mod traffic;
@@ -12,11 +13,11 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use polity_constitution::Permission;
-use polity_kernel::{CompletionCount, CompletionStatus, Counters, PluginCount};
+use polity_kernel::{CompletionCount, CompletionStatus, Counters};
 
+use super::App;
 use super::auth::Caller;
 use super::fault::{Fault, Problem};
-use super::{App, short};
 use crate::otel::Spans;
 use exposition::{Exposition, Type};
 
@@ -107,13 +108,26 @@ fn write(page: &mut Exposition, counters: &Counters, currency: &str) {
     write_completions(page, &counters.completions, currency);
     write_cache(page, counters);
     workflows::write(page, &counters.workflows);
-    write_plugins(page, &counters.plugins);
-    page.family(
+    plugins::write(page, &counters.plugins);
+    let mut pending = page.family(
         "polity_inbox_pending",
         Type::Gauge,
-        "Items that wait for a person.",
-    )
-    .sample(&[], counters.inbox.open);
+        "Items that wait for a person, by what they are about.",
+    );
+    for (kind, count) in &counters.inbox.open {
+        pending.sample(&[("kind", kind)], count);
+    }
+    let mut changes = page.family(
+        "polity_schema_changes_total",
+        Type::Counter,
+        "Changes of the records' schema that are over, by what was changed and by what became of it: kept, reverted or refused.",
+    );
+    for change in &counters.schema_changes {
+        changes.sample(
+            &[("kind", change.kind), ("outcome", change.outcome)],
+            change.count,
+        );
+    }
     page.family(
         "polity_inbox_oldest_age_seconds",
         Type::Gauge,
@@ -284,76 +298,6 @@ fn labels<'c>(count: &'c CompletionCount, more: &[(&'c str, &'c str)]) -> Vec<(&
     .into_iter()
     .chain(more.iter().copied())
     .collect()
-}
-
-fn write_plugins(page: &mut Exposition, plugins: &[PluginCount]) {
-    let mut family = page.family(
-        "polity_plugin_info",
-        Type::Gauge,
-        "1 for each plugin, with its state and version.",
-    );
-    for plugin in plugins {
-        let world = plugin.world.as_ref().map(name).unwrap_or_default();
-        let digest = plugin.digest.as_ref().map(short).unwrap_or_default();
-        family.sample(
-            &[
-                ("plugin", &plugin.name),
-                ("state", plugin.state),
-                ("world", &world),
-                ("digest", &digest),
-            ],
-            1,
-        );
-    }
-    let mut family = page.family(
-        "polity_plugin_calls_total",
-        Type::Counter,
-        "Calls of the serving version by outcome.",
-    );
-    for plugin in plugins {
-        let stats = plugin.stats;
-        let good = stats.calls.saturating_sub(stats.problems + stats.failures);
-        for (outcome, count) in [
-            ("ok", good),
-            ("problem", stats.problems),
-            ("failure", stats.failures),
-        ] {
-            family.sample(&[("plugin", &plugin.name), ("outcome", outcome)], count);
-        }
-    }
-    type Read = fn(&PluginCount) -> f64;
-    let more: [(&'static str, Type, &str, Read); 4] = [
-        (
-            "polity_plugin_busy_seconds_total",
-            Type::Counter,
-            "Time of calls, waiting included.",
-            |plugin| plugin.stats.busy_ns as f64 / 1e9,
-        ),
-        (
-            "polity_plugin_fuel_total",
-            Type::Counter,
-            "Fuel burnt.",
-            |plugin| plugin.stats.fuel as f64,
-        ),
-        (
-            "polity_plugin_log_dropped_total",
-            Type::Counter,
-            "Log messages past the budget.",
-            |plugin| plugin.stats.log_dropped as f64,
-        ),
-        (
-            "polity_plugin_in_progress",
-            Type::Gauge,
-            "Calls in progress.",
-            |plugin| plugin.in_progress as f64,
-        ),
-    ];
-    for (metric, kind, help, read) in more {
-        let mut family = page.family(metric, kind, help);
-        for plugin in plugins {
-            family.sample(&[("plugin", &plugin.name)], read(plugin));
-        }
-    }
 }
 
 /// The name under which a value is written everywhere else.

@@ -3,6 +3,7 @@
 use polity_kernel::Counters;
 
 use super::exposition::{Exposition, Type};
+use super::seconds;
 
 pub(super) fn write(page: &mut Exposition, counters: &Counters) {
     let mut decisions = page.family(
@@ -16,6 +17,16 @@ pub(super) fn write(page: &mut Exposition, counters: &Counters) {
             route.count,
         );
     }
+    let took = &counters.router_decisions;
+    let buckets = took
+        .cumulative()
+        .map(|(bound_us, count)| (seconds(bound_us), count));
+    page.family(
+        "polity_router_decision_duration_seconds",
+        Type::Histogram,
+        "Time that the router took to decide; a model that is simply named needs no decision.",
+    )
+    .histogram(&[], buckets, took.count, seconds(took.sum));
     let mut attempts = page.family(
         "polity_router_attempts_total",
         Type::Counter,

@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 
 use crate::serve::fault::{Fault, Kind};
 use crate::serve::json::parse_at;
+use crate::serve::object::Object;
 use crate::serve::surrogates;
 
 /// What is asked, and how it is to be answered.
@@ -51,7 +52,7 @@ struct Read {
 #[derive(Deserialize)]
 struct ResponseFormat {
     r#type: String,
-    json_schema: Option<NamedSchema>,
+    json_schema: Option<Object<NamedSchema>>,
 }
 
 #[derive(Deserialize)]
@@ -109,6 +110,16 @@ impl Read {
                 "`stream_options` goes with `\"stream\": true` only",
             ));
         }
+        let (limit, longest) = match self.max_completion_tokens {
+            Some(tokens) => ("max_completion_tokens", Some(tokens)),
+            None => ("max_tokens", self.max_tokens),
+        };
+        if longest == Some(0) {
+            return Err(Fault::at(
+                format!("/{limit}"),
+                format!("`{limit}` is 0; leave it out or ask for at least one token"),
+            ));
+        }
         let completion = CompletionRequest {
             response_schema: self
                 .response_format
@@ -116,7 +127,7 @@ impl Read {
                 .transpose()?
                 .flatten(),
             tools: self.tools.filter(|tools| !is_empty_array(tools)),
-            max_output_tokens: self.max_completion_tokens.or(self.max_tokens),
+            max_output_tokens: longest,
             temperature: self.temperature,
             wants: match self.polity {
                 Some(raw) => parse_at("/polity", raw.get().as_bytes())?,
@@ -152,7 +163,7 @@ impl ResponseFormat {
             "json_object" => RawValue::from_string(r#"{"type":"object"}"#.to_owned())
                 .map(Some)
                 .map_err(Fault::internal),
-            "json_schema" => match self.json_schema.and_then(|named| named.schema) {
+            "json_schema" => match self.json_schema.and_then(|named| named.0.schema) {
                 Some(schema) if schema.get().starts_with('{') => Ok(Some(schema)),
                 Some(_) => Err(Fault::at(
                     "/response_format/json_schema/schema",
@@ -210,12 +221,18 @@ impl<'de> Visitor<'de> for Body<'_> {
                 "model" => read.model = Some(members.next_value()?),
                 "messages" => read.messages = Some(members.next_value_seed(Messages(self.0))?),
                 "tools" => read.tools = members.next_value_seed(Tools(self.0))?,
-                "response_format" => read.response_format = members.next_value()?,
+                "response_format" => {
+                    let format: Option<Object<_>> = members.next_value()?;
+                    read.response_format = format.map(|format| format.0);
+                }
                 "max_completion_tokens" => read.max_completion_tokens = members.next_value()?,
                 "max_tokens" => read.max_tokens = members.next_value()?,
                 "temperature" => read.temperature = members.next_value()?,
                 "stream" => read.stream = members.next_value()?,
-                "stream_options" => read.stream_options = members.next_value()?,
+                "stream_options" => {
+                    let options: Option<Object<_>> = members.next_value()?;
+                    read.stream_options = options.map(|options| options.0);
+                }
                 "polity" => read.polity = members.next_value()?,
                 "n" => one_choice(members.next_value()?)?,
                 _ => read.push_extra(&name, members.next_value()?),
@@ -343,12 +360,12 @@ impl<'de> DeserializeSeed<'de> for Tools<'_> {
         let Some(raw) = Option::<Box<RawValue>>::deserialize(deserializer)? else {
             return Ok(None);
         };
-        let tools: Vec<Tool> = serde_json::from_str(raw.get()).map_err(|_| {
+        let tools: Vec<Object<Tool>> = serde_json::from_str(raw.get()).map_err(|_| {
             D::Error::custom(
                 "`tools` is a list of `{\"type\": \"function\", \"function\": {\"name\": …}}`",
             )
         })?;
-        for (index, tool) in tools.iter().enumerate() {
+        for (index, Object(tool)) in tools.iter().enumerate() {
             self.0.set(Place {
                 field: "tools",
                 index: Some(index),
@@ -368,7 +385,7 @@ struct Tool<'t> {
     #[serde(borrow)]
     r#type: Cow<'t, str>,
     #[serde(borrow, rename = "function")]
-    function: Option<Function<'t>>,
+    function: Option<Object<Function<'t>>>,
 }
 
 #[derive(Deserialize)]
@@ -512,6 +529,24 @@ mod tests {
                 "/tools/1:",
             ),
             (
+                with("max_tokens", json!(0)),
+                "/max_tokens: `max_tokens` is 0",
+            ),
+            (
+                with("max_completion_tokens", json!(0)),
+                "/max_completion_tokens: `max_completion_tokens` is 0",
+            ),
+            (with("stream_options", json!([true])), "/stream_options:"),
+            (
+                with("response_format", json!(["text"])),
+                "/response_format:",
+            ),
+            (with("messages", json!([["user", "hi"]])), "/messages/0:"),
+            (
+                with("tools", json!([["function", {"name": "f"}]])),
+                "/tools:",
+            ),
+            (
                 with("response_format", json!({"type": "xml"})),
                 "/response_format/type:",
             ),
@@ -524,6 +559,7 @@ mod tests {
             assert!(detail.starts_with(place), "{body}: {detail}");
         }
         refused(&json!([]));
+        refused(&json!(["m", []]));
     }
 
     #[test]

@@ -110,11 +110,11 @@ impl Live {
                     usage: Some(Usage { tokens, ..usage }),
                 };
             }
+            // A count that cannot be is as good as none: what came is counted and paid for, and nobody's budget is
+            // emptied by a slip.
             if !is_credible {
-                // A count that cannot be: the provider may still charge for it, so the most that was thought possible
-                // is counted, and nobody's budget is emptied by a slip.
                 return Bill {
-                    cost_micro: self.reserved_micro,
+                    cost_micro: candidate.price.cost(guess),
                     tokens: guess,
                     is_estimate: true,
                     usage: None,

@@ -256,7 +256,7 @@ pub(crate) async fn set_grant(
         (status = 400, description = "The body is not valid.", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "Who asks is not known.", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "The permission is missing.", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such plugin.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such plugin, and never was.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "No earlier version is kept, or not this one.", body = Problem, content_type = "application/problem+json"),
     ),
 )]
