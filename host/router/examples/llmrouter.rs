@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p polity-router --example llmrouter -- llmrouter-9models-train.jsonl llmrouter-9models-prices.json`
 //!
-//! The file is split 70 to 30, five times. The router is trained on the larger part and decides, as it would at work, on
+//! The file is split 70 to 30, five times or as often as `--seeds` says. The router is trained on the larger part and decides, as it would at work, on
 //! the smaller, for many cost weights; each gives a point of quality and cost. Cost is the list price times tokens of
 //! the prompt and of an answer of usual length; quality is the score the file gives. Against it stand the best single
 //! model and a table of mean scores by task that is *told* the task; the router has to find it out.
@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use measure::{Bench, ask, mean_and_deviation, read, router, shuffle};
-use polity_router::{Gate, Policy, Row, estimate_tokens, train};
+use polity_router::{Gate, Policy, Predictor, Row, estimate_tokens, train};
 
 /// Tokens of an answer.
 const ANSWER: u64 = 400;
@@ -51,7 +51,7 @@ fn main() {
         })
         .collect();
     let mut sums: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    for seed in 0..5 {
+    for seed in 0..measure::seeds(5) {
         let mut rows: Vec<&Bench> = rows.iter().collect();
         shuffle(&mut rows, seed);
         let (training, test) = rows.split_at(rows.len() * 7 / 10);
@@ -61,8 +61,10 @@ fn main() {
             models.iter(),
             models.iter().map(|model| model.1).max().expect("models"),
         );
-        let found = curve(|weight| routed(&training, test, &models, weight, false));
-        let told = curve(|weight| routed(&training, test, &models, weight, true));
+        let predictor = Arc::new(train(&training).expect("rows to learn from"));
+        println!("{}", predictor.report());
+        let found = curve(|weight| routed(&predictor, test, &models, weight, false));
+        let told = curve(|weight| routed(&predictor, test, &models, weight, true));
         let by_task = curve(|weight| by_task(&training, test, &models, weight));
         let oracle = test
             .iter()
@@ -145,25 +147,12 @@ fn curve(point: impl Fn(f64) -> Point) -> Vec<Point> {
 }
 
 fn routed(
-    training: &[Row],
+    predictor: &Arc<Predictor>,
     test: &[&Bench],
     models: &[(String, u64)],
     cost_weight: f64,
     told: bool,
 ) -> Point {
-    thread_local! {
-        static TRAINED: std::cell::RefCell<Option<(usize, Arc<polity_router::Predictor>)>> = const { std::cell::RefCell::new(None) };
-    }
-    let address = training.as_ptr().addr();
-    let predictor = TRAINED.with_borrow_mut(|trained| match trained {
-        Some((of, predictor)) if *of == address => predictor.clone(),
-        _ => {
-            let predictor = Arc::new(train(training).expect("rows to learn from"));
-            println!("{}", predictor.report());
-            *trained = Some((address, predictor.clone()));
-            predictor
-        }
-    });
     let router = router(
         models,
         Policy {
@@ -177,7 +166,7 @@ fn routed(
             ..Policy::default()
         },
     );
-    router.set_predictor(Some(predictor));
+    router.set_predictor(Some(predictor.clone()));
     let chosen = |bench: &Bench| {
         let decision = ask(
             &router,

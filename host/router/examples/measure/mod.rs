@@ -32,6 +32,15 @@ pub fn read(path: &str) -> Vec<Bench> {
         .collect()
 }
 
+/// What stands behind `--seeds`, or `usual`.
+pub fn seeds(usual: u64) -> u64 {
+    let mut arguments = std::env::args().skip_while(|argument| argument != "--seeds");
+    match arguments.nth(1) {
+        Some(number) => number.parse().expect("--seeds NUMBER"),
+        None => usual,
+    }
+}
+
 /// The generator of Steele, Lea and Flood (2014).
 pub struct Random(pub u64);
 

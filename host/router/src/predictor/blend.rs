@@ -46,60 +46,6 @@ impl Blend {
     }
 }
 
-/// How much of the words' weight goes to the first of two regressions, by least squares over both and the means by task
-/// without negative weights.
-pub(super) fn share_of_first(
-    targets: &Targets,
-    first: &[f32],
-    second: &[f32],
-    tasks: &[f32],
-) -> f32 {
-    const UNKNOWNS: usize = 3;
-    const ROUNDS: usize = 500;
-    let models = targets.models;
-    let mut products = [[0.0_f64; UNKNOWNS + 1]; UNKNOWNS];
-    for row in 0..targets.centred.len() / models.max(1) {
-        let place = row * models..(row + 1) * models;
-        let of = |values: &[f32]| {
-            let (level, differences) = targets.split(row, &values[place.clone()]);
-            // One model has no differences; its level is all there is.
-            if models == 1 {
-                vec![level]
-            } else {
-                differences
-            }
-        };
-        let columns = [of(first), of(second), of(tasks), of(&targets.centred)];
-        for (unknown, product) in products.iter_mut().enumerate() {
-            for (with, sum) in product.iter_mut().enumerate() {
-                let pairs = columns[unknown].iter().zip(&columns[with]);
-                *sum += pairs
-                    .map(|(a, b)| f64::from(*a) * f64::from(*b))
-                    .sum::<f64>();
-            }
-        }
-    }
-    // Coordinate descent: each weight in turn is set to the best that is not negative.
-    let mut weights = [0.5, 0.5, 0.5];
-    for _ in 0..ROUNDS {
-        for at in 0..UNKNOWNS {
-            let others: f64 = (0..UNKNOWNS)
-                .filter(|other| *other != at)
-                .map(|other| products[at][other] * weights[other])
-                .sum();
-            if products[at][at] > 1e-9 {
-                weights[at] = ((products[at][UNKNOWNS] - others) / products[at][at]).max(0.0);
-            }
-        }
-    }
-    let words = weights[0] + weights[1];
-    if words > 1e-9 {
-        (weights[0] / words) as f32
-    } else {
-        0.5
-    }
-}
-
 /// Sums for two unknowns.
 #[derive(Default)]
 struct Normal {

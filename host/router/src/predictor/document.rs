@@ -16,7 +16,7 @@ use crate::text::SHAPE;
 
 /// The version of the stored form and of the way texts are read. A predictor of another version would see other
 /// features than it was trained on.
-pub const PREDICTOR_VERSION: u32 = 4;
+pub const PREDICTOR_VERSION: u32 = 5;
 
 /// Why a stored predictor cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -72,12 +72,10 @@ pub struct Report {
     pub rows: usize,
     /// Hashed words that occur in two rows or more.
     pub words: usize,
-    /// Penalties of the regressions on scores and on what the means by task leave over.
+    /// Penalties of the regression on words, for what sets models apart and for what they share.
     pub penalties: [f32; 2],
     /// Weights of the shape of a text beside its words, in either.
     pub shape_scales: [f32; 2],
-    /// The part of the first regression in both.
-    pub share_of_first: f32,
     /// How sure likeness to a task makes.
     pub sharpness: f32,
     /// Weights of the regression and of the means by task, in what sets models apart.
@@ -254,12 +252,11 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} rows, {} words; penalties {:?}, shapes {:?}, first {:.2}, sharpness {}, blend {:.2?}, curve {}, strangeness {:.2?}",
+            "{} rows, {} words; penalties {:?}, shapes {:?}, sharpness {}, blend {:.2?}, curve {}, strangeness {:.2?}",
             self.rows,
             self.words,
             self.penalties,
             self.shape_scales,
-            self.share_of_first,
             self.sharpness,
             self.blend,
             self.curve,

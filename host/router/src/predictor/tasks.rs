@@ -35,6 +35,8 @@ pub(super) struct Tasks {
     pub(super) offsets: Vec<f32>,
     /// By row and model: the offset that is expected of the row, by the means of the other folds.
     pub(super) expected: Vec<f32>,
+    /// By row and model: the offset of the row's own task, by the means of the other folds.
+    pub(super) own: Vec<f32>,
 }
 
 impl Tasks {
@@ -54,6 +56,7 @@ impl Tasks {
             counts,
             offsets: vec![0.0; tasks * models],
             expected: vec![0.0; design.len() * models],
+            own: Vec::with_capacity(design.len() * models),
         };
         let places = tasks * models;
         // By fold, task and model.
@@ -77,16 +80,30 @@ impl Tasks {
         };
         fitted.offsets = offsets_without(None);
         let without: Vec<Vec<f32>> = (0..FOLDS).map(|fold| offsets_without(Some(fold))).collect();
-        for row in 0..of.len() {
-            let mut posterior = held_out[row * tasks..][..tasks].to_vec();
-            posterior_in_place(&mut posterior, &fitted.counts, fitted.sharpness);
-            let expected = &mut fitted.expected[row * models..][..models];
-            for (task, share) in posterior.iter().enumerate() {
-                add(
-                    expected,
-                    &without[fold_of(row)][task * models..][..models],
-                    *share,
-                );
+        for (row, own) in of.iter().enumerate() {
+            let offsets = &without[fold_of(row)];
+            fitted.own.extend(&offsets[own * models..][..models]);
+        }
+        let expected = |sharpness: f32| -> Vec<f32> {
+            let mut expected = vec![0.0_f32; of.len() * models];
+            for (row, expected) in expected.chunks_exact_mut(models).enumerate() {
+                let mut posterior = held_out[row * tasks..][..tasks].to_vec();
+                posterior_in_place(&mut posterior, &fitted.counts, sharpness);
+                let offsets = without[fold_of(row)].chunks_exact(models);
+                for (offsets, share) in offsets.zip(&posterior) {
+                    add(expected, offsets, *share);
+                }
+            }
+            expected
+        };
+        // What makes the true tasks likeliest is a start; what counts is how well their means tell models apart.
+        fitted.expected = expected(sharpness);
+        let mut least = distance(targets, &fitted.expected);
+        for sharpness in SHARPNESS {
+            let expected = expected(sharpness);
+            let distance = distance(targets, &expected);
+            if distance < least {
+                (least, fitted.sharpness, fitted.expected) = (distance, sharpness, expected);
             }
         }
         fitted
@@ -150,6 +167,16 @@ fn membership(design: &Design, of: &[usize], counts: &[u32]) -> Membership {
         held_out,
         sharpness,
     }
+}
+
+/// How far what is expected of models is from what they scored, as differences between them.
+fn distance(targets: &Targets, expected: &[f32]) -> f64 {
+    let models = targets.models;
+    let left = targets.without(expected).centred;
+    let rows = left.chunks_exact(models).enumerate();
+    rows.flat_map(|(row, left)| targets.split(row, left).1)
+        .map(|left| f64::from(left).powi(2))
+        .sum()
 }
 
 /// How little likely the true tasks are.

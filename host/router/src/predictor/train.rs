@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::blend::{Blend, share_of_first};
+use super::blend::Blend;
 use super::cross;
 use super::curve::Curve;
 use super::design::{Design, Scaling};
@@ -75,19 +75,10 @@ pub fn train(rows: &[Row]) -> Result<Predictor, TrainError> {
     let [design, telling] = Design::both(&looks, &vocabulary, &scaling);
     let targets = Targets::new(&rows, &models);
     let tasks = Tasks::fit(&telling, &of, names.len(), &targets);
-    // Two regressions: one on the scores, one on what the means by task leave over. Where there is little to learn from,
-    // the first and the means steady each other; where there is much, the second sees more.
-    let left_over = targets.without(&tasks.expected);
-    let first = cross::choose(&design, &targets);
-    let second = cross::choose(&design, &left_over);
-    let share = share_of_first(&targets, &first.held_out, &second.held_out, &tasks.expected);
-    let mix = |a: f32, b: f32| share * a + (1.0 - share) * b;
-    let held_out: Vec<f32> = first
-        .held_out
-        .iter()
-        .zip(&second.held_out)
-        .map(|(a, b)| mix(*a, *b))
-        .collect();
+    // The words are asked only what the kind of a prompt does not say. What a kind says is said better by its mean.
+    let left_over = targets.without(&tasks.own);
+    let regression = cross::choose(&design, &left_over);
+    let held_out = regression.held_out.clone();
     let blend = Blend::fit(&targets, &held_out, &tasks.expected);
     let mut joined = held_out;
     for (words, tasks) in joined
@@ -102,16 +93,7 @@ pub fn train(rows: &[Row]) -> Result<Predictor, TrainError> {
         .for_each(|row| curve.bend(row));
     let deviation = deviations(&targets, &joined);
 
-    let (of_first, of_second) = (
-        first.weights(&design, &targets),
-        second.weights(&design, &left_over),
-    );
-    let weights: Vec<f32> = of_first
-        .iter()
-        .zip(&of_second)
-        .map(|(a, b)| mix(*a, *b))
-        .collect();
-
+    let weights = regression.weights(&design, &left_over);
     let (scores, count) = (models.len(), names.len());
     let words = vocabulary.len() * scores;
     // What a telling word says of each task, and its part in the middle of each.
@@ -137,9 +119,11 @@ pub fn train(rows: &[Row]) -> Result<Predictor, TrainError> {
         report: Report {
             rows: rows.len(),
             words: vocabulary.len(),
-            penalties: [first.penalty, second.penalty],
-            shape_scales: [first.shape_scale, second.shape_scale],
-            share_of_first: share,
+            penalties: [regression.differences.penalty, regression.level.penalty],
+            shape_scales: [
+                regression.differences.shape_scale,
+                regression.level.shape_scale,
+            ],
             sharpness: tasks.sharpness,
             blend: blend.differences,
             curve: curve.degree(),
