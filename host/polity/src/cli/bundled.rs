@@ -173,7 +173,7 @@ mod tests {
     fn one_that_was_deleted_stays_deleted() {
         let folder = seeded(&OLD);
         fs::remove_file(folder.path().join("a.wasm")).unwrap();
-        for plugins in [OLD, &NEW, NEW] {
+        for plugins in [&*OLD, &*NEW, &*NEW] {
             seed_with(folder.path(), plugins, false).unwrap();
             assert_eq!(read(&folder, "a"), None);
         }
@@ -202,7 +202,7 @@ mod tests {
     fn one_that_was_replaced_stays_as_it_is() {
         let folder = seeded(&OLD);
         fs::write(folder.path().join("a.wasm"), b"mine").unwrap();
-        for plugins in [OLD, &NEW, NEW] {
+        for plugins in [&*OLD, &*NEW, &*NEW] {
             seed_with(folder.path(), plugins, false).unwrap();
             assert_eq!(read(&folder, "a").unwrap(), b"mine");
         }
