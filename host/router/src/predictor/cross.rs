@@ -6,7 +6,7 @@ use super::ridge::Ridge;
 use super::targets::Targets;
 
 /// Parts that the rows are divided into; each is predicted from the others.
-pub(super) const FOLDS: usize = 5;
+pub(super) const FOLDS: usize = 10;
 
 /// Penalties that are tried, strongest first: each solution is a good start for the next. With stronger ones predictions
 /// become smaller, and hardly different otherwise.
