@@ -7,7 +7,7 @@
 use polity_sdk::model::{Delta, Outcome, ToolCall};
 use polity_sdk::{Problem, Usage, problem};
 use polity_wire::{
-    Body, Count, Events, Failure, Fragment, Reply, Seam, Sink, Text, broken_off, forward,
+    Body, Count, Events, Failure, Fragment, Reply, Seam, Sink, Speech, Text, broken_off, forward,
     parse_piece,
 };
 use serde::Deserialize;
@@ -97,10 +97,8 @@ struct OpenCall {
 #[derive(Default)]
 struct Answer {
     provider: String,
-    spoke: bool,
     /// Of the block that is open; blocks follow one another.
-    text: Seam,
-    thought: Seam,
+    speech: Speech,
     calls: Vec<OpenCall>,
     uncached: u64,
     written: u64,
@@ -194,11 +192,10 @@ impl Answer {
         match &*opened.kind {
             "text" => {
                 if let Some(text) = opened.text {
-                    self.say(text, sink)?;
+                    self.speech.say(text, sink)?;
                 }
             }
             "tool_use" => {
-                self.spoke = true;
                 // Usually `{}`, to be filled by deltas; a server that does not stream input sends it whole.
                 let input = opened.input.map_or("{}", RawValue::get);
                 let arguments = if input == "{}" {
@@ -236,13 +233,10 @@ impl Answer {
         sink: &mut impl Sink,
     ) -> Result<(), Problem> {
         if let Some(text) = change.text {
-            self.say(text, sink)?;
+            self.speech.say(text, sink)?;
         }
         if let Some(thought) = change.thinking {
-            let thought = self.thought.join(thought);
-            if !thought.is_empty() {
-                forward(sink, Delta::Thinking(thought))?;
-            }
+            self.speech.think(thought, sink)?;
         }
         if let Some(json) = change.partial_json.filter(|json| !json.is_empty())
             && let Some(index) = self.calls.iter().rposition(|call| call.block == block)
@@ -253,15 +247,6 @@ impl Answer {
             if !arguments.is_empty() {
                 forward(sink, piece_of(index, arguments))?;
             }
-        }
-        Ok(())
-    }
-
-    fn say(&mut self, text: Fragment<'_>, sink: &mut impl Sink) -> Result<(), Problem> {
-        let text = self.text.join(text);
-        if !text.is_empty() {
-            self.spoke = true;
-            forward(sink, Delta::Text(text))?;
         }
         Ok(())
     }
@@ -280,21 +265,7 @@ impl Answer {
                 forward(sink, piece_of(index, rest.to_owned()))?;
             }
         }
-        self.end(sink)
-    }
-
-    /// Says what is left where a text ended inside a character.
-    fn end(&mut self, sink: &mut impl Sink) -> Result<(), Problem> {
-        let thought = self.thought.end();
-        if !thought.is_empty() {
-            forward(sink, Delta::Thinking(thought.to_owned()))?;
-        }
-        let text = self.text.end();
-        if !text.is_empty() {
-            self.spoke = true;
-            forward(sink, Delta::Text(text.to_owned()))?;
-        }
-        Ok(())
+        self.speech.end(sink)
     }
 
     fn count(&mut self, usage: &Reported) {
@@ -306,11 +277,11 @@ impl Answer {
     }
 
     fn outcome(mut self, sink: &mut impl Sink) -> Result<Outcome, Problem> {
-        self.end(sink)?;
+        self.speech.end(sink)?;
         let finish = match self.stop_reason.as_str() {
             "max_tokens" | "model_context_window_exceeded" => "length",
             "tool_use" => "tool_calls",
-            "refusal" if !self.spoke => {
+            "refusal" if !self.speech.has_said() && self.calls.is_empty() => {
                 let why = if self.explanation.is_empty() {
                     "no explanation"
                 } else {

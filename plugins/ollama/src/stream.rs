@@ -6,7 +6,7 @@
 use polity_sdk::model::{Delta, Outcome, ToolCall};
 use polity_sdk::{Problem, Usage};
 use polity_wire::{
-    Body, Count, Failure, Fragment, Lines, Reply, Seam, Sink, Text, broken_off, forward,
+    Body, Count, Failure, Fragment, Lines, Reply, Sink, Speech, Text, broken_off, forward,
     parse_piece,
 };
 use serde::Deserialize;
@@ -57,8 +57,7 @@ struct Function<'a> {
 /// What is known of the answer so far.
 #[derive(Default)]
 struct Spoken {
-    text: Seam,
-    thought: Seam,
+    speech: Speech,
     calls: u32,
 }
 
@@ -79,7 +78,7 @@ pub(crate) fn answer(body: Reply<impl Body>, sink: &mut impl Sink) -> Result<Out
             spoken.speak(message, sink)?;
         }
         if piece.done {
-            spoken.end(sink)?;
+            spoken.speech.end(sink)?;
             let finish = match piece.done_reason.as_deref() {
                 Some("length") => "length",
                 _ if spoken.calls > 0 => "tool_calls",
@@ -102,10 +101,10 @@ pub(crate) fn answer(body: Reply<impl Body>, sink: &mut impl Sink) -> Result<Out
 impl Spoken {
     fn speak(&mut self, message: Message<'_>, sink: &mut impl Sink) -> Result<(), Problem> {
         if let Some(thought) = message.thinking {
-            think(sink, self.thought.join(thought))?;
+            self.speech.think(thought, sink)?;
         }
         if let Some(text) = message.content {
-            say(sink, self.text.join(text))?;
+            self.speech.say(text, sink)?;
         }
         // Calls come whole, each in one piece.
         for call in message.tool_calls.into_iter().flatten() {
@@ -133,25 +132,5 @@ impl Spoken {
             )?;
         }
         Ok(())
-    }
-
-    /// Says what is left where a text ended inside a character.
-    fn end(&mut self, sink: &mut impl Sink) -> Result<(), Problem> {
-        think(sink, self.thought.end().to_owned())?;
-        say(sink, self.text.end().to_owned())
-    }
-}
-
-fn think(sink: &mut impl Sink, thought: String) -> Result<(), Problem> {
-    match thought.is_empty() {
-        true => Ok(()),
-        false => forward(sink, Delta::Thinking(thought)),
-    }
-}
-
-fn say(sink: &mut impl Sink, text: String) -> Result<(), Problem> {
-    match text.is_empty() {
-        true => Ok(()),
-        false => forward(sink, Delta::Text(text)),
     }
 }

@@ -6,8 +6,8 @@
 use polity_sdk::model::{Delta, Outcome, ToolCall};
 use polity_sdk::{Problem, Usage, problem};
 use polity_wire::{
-    Body, Count, Event, Events, Failure, Fragment, Reply, Seam, Sink, Text, broken_off, forward,
-    parse_piece,
+    Body, Count, Event, Events, Failure, Fragment, Reply, Seam, Sink, Speech, Text, broken_off,
+    forward, parse_piece,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -92,9 +92,7 @@ struct PromptDetails {
 struct Answer {
     provider: String,
     began: bool,
-    spoke: bool,
-    text: Seam,
-    thought: Seam,
+    speech: Speech,
     /// The seams of the calls' arguments, one for each call so far.
     calls: Vec<Seam>,
     refusal: String,
@@ -108,9 +106,7 @@ pub(crate) fn answer(mut body: Reply<impl Body>, sink: &mut impl Sink) -> Result
     let mut answer = Answer {
         provider: body.provider(),
         began: false,
-        spoke: false,
-        text: Seam::default(),
-        thought: Seam::default(),
+        speech: Speech::default(),
         calls: Vec::new(),
         refusal: String::new(),
         refused: Seam::default(),
@@ -194,17 +190,16 @@ impl Answer {
     }
 
     fn speak(&mut self, piece: Piece<'_>, sink: &mut impl Sink) -> Result<(), Problem> {
-        let thought = join(&mut self.thought, piece.reasoning_content)
-            .or_else(|| join(&mut self.thought, piece.reasoning));
-        if let Some(thought) = thought {
-            forward(sink, Delta::Thinking(thought))?;
+        // Some servers send both names with the same words.
+        let thought = piece.reasoning_content.filter(|it| !it.is_empty());
+        if let Some(thought) = thought.or(piece.reasoning) {
+            self.speech.think(thought, sink)?;
         }
-        if let Some(text) = join(&mut self.text, piece.content) {
-            self.spoke = true;
-            forward(sink, Delta::Text(text))?;
+        if let Some(text) = piece.content {
+            self.speech.say(text, sink)?;
         }
-        if let Some(refusal) = join(&mut self.refused, piece.refusal) {
-            self.refusal.push_str(&refusal);
+        if let Some(refusal) = piece.refusal {
+            self.refusal.push_str(&self.refused.join(refusal));
         }
         for call in piece.tool_calls.into_iter().flatten() {
             let text = |text: Option<Text<'_>>| text.map(Text::into_string).unwrap_or_default();
@@ -225,13 +220,13 @@ impl Answer {
             while self.calls.len() <= index as usize {
                 self.calls.push(Seam::default());
             }
-            self.spoke = true;
             let (name, arguments) = call
                 .function
                 .map_or((None, None), |function| (function.name, function.arguments));
             let name = text(name);
             let seam = &mut self.calls[index as usize];
-            let arguments = join(seam, arguments).unwrap_or_default();
+            let arguments = arguments.map(|piece| seam.join(piece));
+            let arguments = arguments.unwrap_or_default();
             forward(
                 sink,
                 Delta::ToolCall(ToolCall {
@@ -247,16 +242,10 @@ impl Answer {
 
     /// Says what is left where a text ended inside a character.
     fn end(&mut self, sink: &mut impl Sink) -> Result<(), Problem> {
-        let end = |seam: &mut Seam| Some(seam.end()).filter(|end| !end.is_empty());
-        if let Some(end) = end(&mut self.thought) {
-            forward(sink, Delta::Thinking(end.to_owned()))?;
-        }
-        if let Some(end) = end(&mut self.text) {
-            self.spoke = true;
-            forward(sink, Delta::Text(end.to_owned()))?;
-        }
+        self.speech.end(sink)?;
         for (index, seam) in self.calls.iter_mut().enumerate() {
-            if let Some(end) = end(seam) {
+            let end = seam.end();
+            if !end.is_empty() {
                 let call = ToolCall {
                     index: index as u32,
                     id: String::new(),
@@ -276,7 +265,7 @@ impl Answer {
         };
         self.end(sink)?;
         let refused = finish == "content_filter" || !self.refusal.is_empty();
-        if refused && !self.spoke {
+        if refused && !self.speech.has_said() && self.calls.is_empty() {
             let why = if self.refusal.is_empty() {
                 "its content filter"
             } else {
@@ -298,12 +287,6 @@ impl Answer {
             usage: self.usage,
         })
     }
-}
-
-/// The characters that a piece completes; none if it completes none.
-fn join(seam: &mut Seam, piece: Option<Fragment<'_>>) -> Option<String> {
-    let text = seam.join(piece.filter(|piece| !piece.is_empty())?);
-    Some(text).filter(|text| !text.is_empty())
 }
 
 fn finish(provider: &str, reason: &str) -> Result<&'static str, Problem> {
