@@ -185,9 +185,10 @@ impl Life {
     async fn drive(&self, id: Uuid, clock: &ManualClock) -> Option<InstanceView> {
         let mut idle = 0;
         while self.power.is_on() {
-            let run = self.kernel.instance(id).unwrap()?;
+            // Looked at last, the run has ended where all have.
             let all = InstanceFilter::default();
             let all = self.kernel.instances(&all, None, 50).unwrap();
+            let run = self.kernel.instance(id).unwrap()?;
             let story = || self.kernel.instance_story(id).unwrap().unwrap();
             assert!(run.phase != Phase::Faulted, "{}", story());
             if all.len() == 3 && all.iter().all(InstanceView::has_ended) {
