@@ -2,83 +2,16 @@
 //! the ledger has it, and nothing is allowed by accident.
 
 use std::fs;
-use std::path::PathBuf;
 
 use polity_test_guests as guests;
-use polity_tests::{Answer, Events, Gate, Host, Options, Upstream};
+use polity_tests::harm::{PATIENT, act, company, drop_in, follow, is_unharmed, told};
+use polity_tests::{Answer, Gate, Host, Upstream};
 use serde_json::{Value, json};
 
 const POLITY: &str = env!("CARGO_BIN_EXE_polity");
 
 /// What no caller, log, ledger or guest may ever see.
 const SECRET: &str = "sk-hostile-0123456789abcdef";
-
-/// Strikes without end, so that a test sees the failure and not the quarantine.
-const PATIENT: &str = "[trap]\nstrikes = 1000\nwindow_s = 60\n";
-
-/// A company that does honest work beside: refunds are judged by a rule that means well, and whatever is hostile is for
-/// the rule called `hostile` alone to judge.
-fn company(options: Options) -> Options {
-    options
-        .without_bundled()
-        .first_party("spending-limit")
-        .rule(
-            "refunds",
-            json!({"rule": "spending-limit", "guards": ["refund.*"], "config": {
-                "currency": "EUR",
-                "amount": {"pointer": "/amount", "unit": "unit"},
-                "limits": [{"per": "action", "hard_micro": 500_000_000}],
-            }}),
-        )
-        .rule("harm", json!({"rule": "hostile", "guards": ["hostile.*"]}))
-}
-
-/// Drops a plugin into the folder of a running host and waits until the ledger says what became of it.
-async fn drop_in(host: &Host, name: &str, wasm: &[u8], grant: &str) -> Value {
-    let mut events = follow(host).await;
-    let plugins = host.company.join("plugins");
-    if !grant.is_empty() {
-        fs::write(plugins.join(format!("{name}.grant.toml")), grant).unwrap();
-    }
-    let writing = plugins.join(format!("{name}.wasm.part"));
-    fs::write(&writing, wasm).unwrap();
-    fs::rename(writing, plugins.join(format!("{name}.wasm"))).unwrap();
-    told(&mut events, name).await
-}
-
-/// The ledger from here on.
-async fn follow(host: &Host) -> Events {
-    let last = host.read("/api/ledger?last=true&limit=1").await;
-    let seq = last["items"][0]["sequence"].as_str().unwrap().to_owned();
-    let request = host
-        .get("/api/ledger")
-        .header("accept", "text/event-stream")
-        .header("last-event-id", seq);
-    Events::of(request.send().await.unwrap())
-}
-
-/// The next event about a plugin.
-async fn told(events: &mut Events, name: &str) -> Value {
-    loop {
-        let event: Value = serde_json::from_str(&events.next().await.unwrap()).unwrap();
-        if event["subject"] == format!("plugin/{name}") {
-            return event;
-        }
-    }
-}
-
-async fn act(host: &Host, kind: &str, input: Value) -> Value {
-    let action = json!({"kind": kind, "input": input});
-    host.json(host.post("/api/actions").json(&action)).await
-}
-
-/// Honest work is done as if nothing had happened.
-async fn is_unharmed(host: &Host) {
-    for (amount, outcome) in [(40, "allow"), (900, "deny")] {
-        let decision = act(host, "refund.approve", json!({ "amount": amount })).await;
-        assert_eq!(decision["outcome"], outcome, "{decision}");
-    }
-}
 
 fn ask(host: &Host, model: &str, prompt: &str) -> reqwest::RequestBuilder {
     let body = json!({"model": model, "messages": [{"role": "user", "content": prompt}]});
@@ -246,139 +179,6 @@ async fn plugins_are_compiled_outside_of_the_host() {
     assert!(before > 0, "the bundled rule was compiled by nobody");
     drop_in(&host, "hostile", guests::RULE, PATIENT).await;
     assert!(compiling() > before, "the new rule was compiled by nobody");
-}
-
-#[tokio::test]
-async fn a_file_that_is_no_plugin_is_refused_with_a_reason_and_nothing_else_changes() {
-    let host = Host::start(POLITY, company).await;
-    let generation = host.read("/api/plugins/spending-limit").await;
-    let describe = |harm: &str| format!("[config]\ndescribe = \"{harm}\"\n");
-    let another = guests::patched(
-        guests::RULE,
-        b"polity:plugin/rule@0.1.0",
-        b"polity:plugin/rule@9.1.0",
-    );
-    for (name, wasm, grant) in [
-        ("empty", Vec::new(), String::new()),
-        ("text", b"#!/bin/sh\nrm -rf /\n".to_vec(), String::new()),
-        (
-            "random",
-            (0..4096_u32)
-                .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
-                .collect(),
-            String::new(),
-        ),
-        (
-            "truncated",
-            guests::RULE[..guests::RULE.len() / 2].to_vec(),
-            String::new(),
-        ),
-        ("core", b"\0asm\x01\0\0\0".to_vec(), String::new()),
-        ("component", b"\0asm\x0d\0\x01\0".to_vec(), String::new()),
-        ("future", another, String::new()),
-        ("traps", guests::RULE.to_vec(), describe("trap")),
-        ("loops", guests::RULE.to_vec(), describe("loop")),
-        ("hoards", guests::RULE.to_vec(), describe("memory")),
-        ("mute", guests::ADAPTER.to_vec(), describe("trap")),
-        (
-            "misled",
-            guests::RULE.to_vec(),
-            "[[http]]\nhost = \"*\"\n".to_owned(),
-        ),
-    ] {
-        let event = drop_in(&host, name, &wasm, &grant).await;
-        assert!(
-            event["type"].as_str().unwrap().ends_with("plugin.refused"),
-            "{event}"
-        );
-        let plugin = host.read(&format!("/api/plugins/{name}")).await;
-        assert_eq!(
-            (&plugin["state"], &plugin["serving"]),
-            (&json!("refused"), &Value::Null),
-            "{plugin}"
-        );
-        let reason = plugin["reason"].as_str().unwrap();
-        assert!(
-            reason.len() > 20 && reason.len() < 4 << 10,
-            "{name}: {reason}"
-        );
-        assert!(plugin["code"].is_string(), "{plugin}");
-        is_unharmed(&host).await;
-    }
-    // Eight megabytes of noise beside an honest manifest are no fault, and no gain either.
-    let wide = guests::with_section(guests::RULE, "noise", &vec![0; 8 << 20]);
-    let event = drop_in(&host, "wide", &wide, "").await;
-    assert!(
-        event["type"].as_str().unwrap().ends_with("plugin.loaded"),
-        "{event}"
-    );
-    is_unharmed(&host).await;
-    let after = host.read("/api/plugins/spending-limit").await;
-    assert_eq!(after["serving"]["digest"], generation["serving"]["digest"]);
-}
-
-#[tokio::test]
-async fn a_giant_file_and_a_link_to_nowhere_do_not_stop_the_folder() {
-    let host = Host::start(POLITY, company).await;
-    let plugins = host.company.join("plugins");
-    let mut events = follow(&host).await;
-    let giant: PathBuf = plugins.join("giant.wasm");
-    // It has no bytes on the disk, and claims to have 200 MiB.
-    fs::File::create(&giant)
-        .unwrap()
-        .set_len(200 << 20)
-        .unwrap();
-    let event = told(&mut events, "giant").await;
-    assert!(
-        event["type"].as_str().unwrap().ends_with("plugin.refused"),
-        "{event}"
-    );
-    assert!(
-        event["data"]["reason"]
-            .as_str()
-            .unwrap()
-            .contains("209715200"),
-        "{event}"
-    );
-    let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, plugins.join(name)).unwrap();
-    for (name, told_so) in [
-        ("folder", "this is a folder"),
-        ("loop", "leads to no file"),
-        (
-            "nowhere",
-            "a link to /nowhere/at/all, which leads to no file",
-        ),
-        ("zero", "a link to /dev/zero, which is no file"),
-    ] {
-        let file = format!("{name}.wasm");
-        match name {
-            "folder" => fs::create_dir(plugins.join(file)).unwrap(),
-            "loop" => link(&file, &file),
-            "nowhere" => link("/nowhere/at/all", &file),
-            _ => link("/dev/zero", &file),
-        }
-        let event = told(&mut events, name).await;
-        assert!(
-            event["type"].as_str().unwrap().ends_with("plugin.refused"),
-            "{event}"
-        );
-        let plugin = host.read(&format!("/api/plugins/{name}")).await;
-        assert_eq!(plugin["state"], "refused", "{plugin}");
-        let reason = plugin["reason"].as_str().unwrap();
-        assert!(reason.contains(told_so), "{reason}");
-    }
-    fs::remove_file(plugins.join("nowhere.wasm")).unwrap();
-    let event = told(&mut events, "nowhere").await;
-    assert!(
-        event["type"].as_str().unwrap().ends_with("plugin.removed"),
-        "{event}"
-    );
-    let loaded = drop_in(&host, "hostile", guests::RULE, PATIENT).await;
-    assert!(
-        loaded["type"].as_str().unwrap().ends_with("plugin.loaded"),
-        "{loaded}"
-    );
-    is_unharmed(&host).await;
 }
 
 #[tokio::test]

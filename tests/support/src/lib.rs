@@ -19,6 +19,7 @@
 
 mod events;
 mod folder;
+pub mod harm;
 mod host;
 mod options;
 mod upstream;
