@@ -6,6 +6,7 @@
 mod answer;
 mod anthropic;
 mod api;
+mod asker;
 mod auth;
 mod body;
 mod connections;

@@ -2,7 +2,6 @@
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use polity_constitution::Permission;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -10,9 +9,9 @@ use super::messages::take_key;
 use super::request;
 use super::schema::CountBody;
 use crate::serve::App;
-use crate::serve::auth::{authenticate, require};
+use crate::serve::asker::Asker;
+use crate::serve::failure;
 use crate::serve::fault::{AnthropicError, Fault};
-use crate::serve::{body, failure};
 
 /// How long a prompt is.
 #[derive(Serialize, ToSchema)]
@@ -48,13 +47,10 @@ pub(crate) async fn count_message_tokens(State(app): State<App>, request: Reques
         .unwrap_or_else(Fault::into_anthropic)
 }
 
-async fn count(app: &App, request: Request) -> Result<Response, Fault> {
-    let (mut head, body) = request.into_parts();
-    take_key(&mut head.headers);
-    let actor = authenticate(&app.kernel, &head.headers)?;
-    require(&actor, Permission::CompletionsCreate)?;
-    let body = body::read(&head.headers, body, body::CONVERSATION).await?;
-    let prompt = request::parse_prompt(&body)?;
+async fn count(app: &App, mut request: Request) -> Result<Response, Fault> {
+    take_key(request.headers_mut());
+    let asker = Asker::admit(app, request).await?;
+    let prompt = request::parse_prompt(&asker.body)?;
     let decision = app.kernel.route(&prompt, false).await;
     let decision = decision.map_err(failure::fault)?;
     let count = TokenCount {

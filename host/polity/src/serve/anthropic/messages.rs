@@ -4,7 +4,6 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
-use polity_constitution::Permission;
 use polity_kernel::Answer;
 
 use super::events::MessageEvents;
@@ -12,9 +11,9 @@ use super::request::{self, MessageRequest};
 use super::schema::{MessageBody, MessageObject};
 use super::whole;
 use crate::serve::App;
-use crate::serve::auth::{authenticate, require};
+use crate::serve::asker::Asker;
 use crate::serve::fault::{AnthropicError, Fault};
-use crate::serve::{answer, body, failure, stream, wishes};
+use crate::serve::{answer, failure, stream, wishes};
 
 /// Ask a model, as Anthropic's clients do
 ///
@@ -55,18 +54,19 @@ pub(crate) async fn create_message(State(app): State<App>, request: Request) -> 
         .unwrap_or_else(Fault::into_anthropic)
 }
 
-async fn message(app: &App, request: Request) -> Result<Response, Fault> {
-    let (mut head, body) = request.into_parts();
-    take_key(&mut head.headers);
-    let actor = authenticate(&app.kernel, &head.headers)?;
-    require(&actor, Permission::CompletionsCreate)?;
-    let body = body::read(&head.headers, body, body::CONVERSATION).await?;
+async fn message(app: &App, mut request: Request) -> Result<Response, Fault> {
+    take_key(request.headers_mut());
+    let Asker {
+        actor,
+        headers,
+        body,
+    } = Asker::admit(app, request).await?;
     let MessageRequest {
         mut completion,
         stream,
     } = request::parse(&body)?;
-    completion.deadline = wishes::take(&head.headers, &mut completion.wants)?;
-    completion.trace = wishes::trace(&head.headers);
+    completion.deadline = wishes::take(&headers, &mut completion.wants)?;
+    completion.trace = wishes::trace(&headers);
     let answered = app.kernel.complete(&actor, completion, stream).await;
     match answered.map_err(failure::fault)? {
         Answer::Whole(completed) => Ok(answer::respond(whole::body(&completed), &completed)),

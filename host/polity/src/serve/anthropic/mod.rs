@@ -1,7 +1,7 @@
 //! Anthropic's Messages API, for clients that exist already.
 //!
-//! `request` turns a message request into a completion, `count` says how long its prompt is, `block` its contents, `whole` and `events` write the answer,
-//! `schema` describes both. Errors have the vendor's shape.
+//! `request` turns a message request into a completion, `block` its contents, `whole` and `events` write the answer,
+//! `schema` describes both, and `count` says how long a prompt is. Errors have the vendor's shape.
 
 mod block;
 pub(crate) mod count;

@@ -2,7 +2,6 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use polity_constitution::Permission;
 use polity_kernel::Answer;
 
 use super::chunk::Chunks;
@@ -10,8 +9,7 @@ use super::request::{self, ChatRequest};
 use super::schema::{ChatBody, ChatCompletion};
 use super::whole;
 use crate::serve::App;
-use crate::serve::auth::{authenticate, require};
-use crate::serve::body;
+use crate::serve::asker::Asker;
 use crate::serve::fault::{Fault, OpenAiError};
 use crate::serve::{failure, stream, wishes};
 
@@ -60,19 +58,19 @@ pub(crate) async fn create_chat_completion(State(app): State<App>, request: Requ
 }
 
 async fn complete(app: &App, request: Request) -> Result<Response, Fault> {
-    let (head, body) = request.into_parts();
-    let actor = authenticate(&app.kernel, &head.headers)?;
-    require(&actor, Permission::CompletionsCreate)?;
+    let Asker {
+        actor,
+        headers,
+        body,
+    } = Asker::admit(app, request).await?;
     let ChatRequest {
         mut completion,
         stream,
         include_usage,
-    } = {
-        let body = body::read(&head.headers, body, body::CONVERSATION).await?;
-        request::parse(&body)?
-    };
-    completion.deadline = wishes::take(&head.headers, &mut completion.wants)?;
-    completion.trace = wishes::trace(&head.headers);
+    } = request::parse(&body)?;
+    drop(body);
+    completion.deadline = wishes::take(&headers, &mut completion.wants)?;
+    completion.trace = wishes::trace(&headers);
     let created = app.now_ms() / 1000;
     match app
         .kernel

@@ -6,16 +6,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
-use polity_constitution::Permission;
 use polity_kernel::{Embedded, EmbeddingRequest, Wants};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::serve::App;
-use crate::serve::auth::{authenticate, require};
+use crate::serve::asker::Asker;
 use crate::serve::fault::{Fault, OpenAiError};
-use crate::serve::{body, failure, headers, json, wishes};
+use crate::serve::{failure, headers, json, wishes};
 
 /// Texts of which vectors are wanted.
 #[derive(Deserialize, ToSchema)]
@@ -101,14 +100,15 @@ pub(crate) async fn create_embeddings(State(app): State<App>, request: Request) 
 }
 
 async fn embed(app: &App, request: Request) -> Result<Response, Fault> {
-    let (head, body) = request.into_parts();
-    let actor = authenticate(&app.kernel, &head.headers)?;
-    require(&actor, Permission::CompletionsCreate)?;
-    let body = body::read(&head.headers, body, body::CONVERSATION).await?;
+    let Asker {
+        actor,
+        headers,
+        body,
+    } = Asker::admit(app, request).await?;
     let body: EmbeddingBody = json::parse(&body)?;
     let (mut asked, encoding) = body.into_request()?;
-    asked.deadline = wishes::take(&head.headers, &mut asked.wants)?;
-    asked.trace = wishes::trace(&head.headers);
+    asked.deadline = wishes::take(&headers, &mut asked.wants)?;
+    asked.trace = wishes::trace(&headers);
     let embedded = app.kernel.embed(&actor, asked).await;
     Ok(respond(&embedded.map_err(failure::fault)?, encoding))
 }

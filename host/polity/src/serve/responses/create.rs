@@ -2,7 +2,6 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use polity_constitution::Permission;
 use polity_kernel::Answer;
 
 use super::events::ResponseEvents;
@@ -10,9 +9,9 @@ use super::object;
 use super::request::{self, Asked};
 use super::schema::{ResponseBody, ResponseObject};
 use crate::serve::App;
-use crate::serve::auth::{authenticate, require};
+use crate::serve::asker::Asker;
 use crate::serve::fault::{Fault, OpenAiError};
-use crate::serve::{answer, body, failure, stream, wishes};
+use crate::serve::{answer, failure, stream, wishes};
 
 /// Ask a model for a response
 ///
@@ -54,17 +53,18 @@ pub(crate) async fn create_response(State(app): State<App>, request: Request) ->
 }
 
 async fn create(app: &App, request: Request) -> Result<Response, Fault> {
-    let (head, body) = request.into_parts();
-    let actor = authenticate(&app.kernel, &head.headers)?;
-    require(&actor, Permission::CompletionsCreate)?;
-    let body = body::read(&head.headers, body, body::CONVERSATION).await?;
+    let Asker {
+        actor,
+        headers,
+        body,
+    } = Asker::admit(app, request).await?;
     let Asked {
         mut completion,
         stream,
         echo,
     } = request::parse(&body)?;
-    completion.deadline = wishes::take(&head.headers, &mut completion.wants)?;
-    completion.trace = wishes::trace(&head.headers);
+    completion.deadline = wishes::take(&headers, &mut completion.wants)?;
+    completion.trace = wishes::trace(&headers);
     let created = app.now_ms() / 1000;
     let answered = app.kernel.complete(&actor, completion, stream).await;
     match answered.map_err(failure::fault)? {
