@@ -130,6 +130,16 @@ pub struct SchemaChangeCount {
     pub count: u64,
 }
 
+/// What is counted where it happens.
+pub(crate) struct Elsewhere {
+    pub(crate) inbox: InboxCount,
+    pub(crate) workflows: WorkflowCount,
+    pub(crate) cache: CacheStats,
+    pub(crate) router_decisions: Histogram,
+    pub(crate) ledger_seq: u64,
+    pub(crate) in_progress: usize,
+}
+
 /// The counters as they grow.
 #[derive(Default)]
 pub(crate) struct Counting(Mutex<Counts>);
@@ -242,15 +252,15 @@ impl Counting {
         self.0.lock().unknown_models += 1;
     }
 
-    pub(crate) fn read(
-        &self,
-        plugins: &Generation,
-        inbox: InboxCount,
-        workflows: WorkflowCount,
-        cache: CacheStats,
-        ledger_seq: u64,
-        in_progress: usize,
-    ) -> Counters {
+    pub(crate) fn read(&self, plugins: &Generation, elsewhere: Elsewhere) -> Counters {
+        let Elsewhere {
+            inbox,
+            workflows,
+            cache,
+            router_decisions,
+            ledger_seq,
+            in_progress,
+        } = elsewhere;
         let counts = self.0.lock();
         let decisions = counts
             .decisions
@@ -265,7 +275,7 @@ impl Counting {
             completions: counts.completions.values().cloned().collect(),
             routes: counts.routes.choices(),
             attempts: counts.routes.attempts(),
-            router_decisions: Histogram::of_thoughts(),
+            router_decisions,
             unknown_models: counts.unknown_models,
             schema_changes: counts
                 .schema_changes

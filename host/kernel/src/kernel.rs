@@ -21,7 +21,7 @@ use crate::budget::{RecoverError, Spending, SpentToday};
 use crate::completion::{CompletionEnded, CompletionRecord};
 use crate::constitution_live::RefusedConstitution;
 use crate::constitution_store as store;
-use crate::counters::{Counters, Counting};
+use crate::counters::{Counters, Counting, Elsewhere};
 use crate::drain::{Door, Drained, Draining, Visit};
 use crate::escalation;
 use crate::feedback;
@@ -319,18 +319,15 @@ impl Kernel {
         let inner = &*self.inner;
         let seq = inner.ledger.head()?.map_or(0, |(seq, _)| seq);
         let inbox = self.inbox_count()?;
-        let counters = inner.counting.read(
-            &inner.runtime.current(),
+        let elsewhere = Elsewhere {
             inbox,
-            inner.workflows.count(),
-            self.cache_stats(),
-            seq,
-            inner.door.inside(),
-        );
-        Ok(Counters {
+            workflows: inner.workflows.count(),
+            cache: self.cache_stats(),
             router_decisions: inner.models.decision_times(),
-            ..counters
-        })
+            ledger_seq: seq,
+            in_progress: inner.door.inside(),
+        };
+        Ok(inner.counting.read(&inner.runtime.current(), elsewhere))
     }
 
     /// Whether new work is refused.
