@@ -2,10 +2,11 @@
 //!
 //! `cargo run --release -p polity-router --example llmrouter -- llmrouter-9models-train.jsonl llmrouter-9models-prices.json`
 //!
-//! The file is split 70 to 30, five times or as often as `--seeds` says. The router is trained on the larger part and decides, as it would at work, on
-//! the smaller, for many cost weights; each gives a point of quality and cost. Cost is the list price times tokens of
-//! the prompt and of an answer of usual length; quality is the score the file gives. Against it stand the best single
-//! model and a table of mean scores by task that is *told* the task; the router has to find it out.
+//! The file is split 70 to 30, five times or as often as `--seeds` says. The router is trained on the larger part and
+//! decides, as it would at work, on the smaller, for many cost weights; each gives a point of quality and cost. Cost is
+//! the list price times tokens of the prompt and of an answer of usual length; quality is the score the file gives.
+//! Against it stand the best single model and a table of mean scores by task that is *told* the task; the router has to
+//! find it out.
 #![allow(
     missing_docs,
     unreachable_pub,

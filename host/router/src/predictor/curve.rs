@@ -13,8 +13,8 @@ use super::targets::Targets;
 /// Terms of a correction: the distance itself, and three powers of the level.
 const TERMS: usize = 4;
 
-/// Powers of the level that are tried.
-const DEGREES: [usize; 1] = [2];
+/// Powers of the level in a curve. A third was never worth its place, and may come back.
+const DEGREE: usize = 2;
 
 /// Penalties that are tried, as shares of the rows.
 const PENALTIES: [f64; 2] = [0.03, 0.3];
@@ -75,13 +75,11 @@ impl Curve {
         // line through the distances, which changes next to no order.
         let lines = PENALTIES.map(|penalty| fits(1, penalty).0);
         let mut best = (lines.into_iter().fold(f64::MIN, f64::max), Vec::new());
-        for degree in DEGREES {
-            for penalty in PENALTIES {
-                let (gain, fitted) = fits(degree + 1, penalty);
-                if gain > best.0 {
-                    let weights = fitted.into_iter().map(|(_, weights)| weights);
-                    best = (gain, weights.collect());
-                }
+        for penalty in PENALTIES {
+            let (gain, fitted) = fits(DEGREE + 1, penalty);
+            if gain > best.0 {
+                let weights = fitted.into_iter().map(|(_, weights)| weights);
+                best = (gain, weights.collect());
             }
         }
         Self {
