@@ -1,5 +1,7 @@
 //! What a completion may cost and what it did cost, in micro-units.
 
+pub(super) use polity_dispatch::guess_tokens;
+use polity_dispatch::{Price, Usage};
 use polity_runtime::plugin::Info;
 
 /// Tokens that one completion used, or is thought to use.
@@ -14,25 +16,25 @@ pub(super) struct Tokens {
 impl Tokens {
     /// Where one side is said to be nothing though there was something, what is thought of it.
     pub(super) fn filled_up(self, guess: Self) -> Self {
-        let or = |said, guess| if said == 0 { guess } else { said };
+        let polity_dispatch::Tokens { input, output } = self.plain().filled_up(guess.plain());
         Self {
-            input: or(self.input, guess.input),
-            output: or(self.output, guess.output),
+            input,
+            output,
             cached: self.cached,
+        }
+    }
+
+    /// As the router counts, which knows nothing of caches.
+    fn plain(self) -> polity_dispatch::Tokens {
+        polity_dispatch::Tokens {
+            input: self.input,
+            output: self.output,
         }
     }
 }
 
-/// Bytes of text in a token, for guessing. English prose has four; anything denser is cheaper than guessed.
-const BYTES_PER_TOKEN: u64 = 4;
-
 /// The longest answer that is reserved for where neither the request nor the model names one.
 const ASSUMED_OUTPUT_TOKENS: u64 = 4096;
-
-/// Tokens in so many bytes of text, guessed and rounded up.
-pub(super) fn guess_tokens(bytes: u64) -> u64 {
-    bytes.div_ceil(BYTES_PER_TOKEN)
-}
 
 /// The most that a request should cost: its prompt, and the longest answer it may have.
 pub(super) fn estimate(info: &Info, prompt_bytes: usize, max_output_tokens: Option<u32>) -> u64 {
@@ -54,22 +56,20 @@ pub(super) fn estimate(info: &Info, prompt_bytes: usize, max_output_tokens: Opti
 
 /// Whether a provider's word on what an answer used can be true. `longest` is the longest answer that was asked for.
 pub(super) fn is_credible(said: Tokens, guess: Tokens, longest: u64, info: &Info) -> bool {
-    let plain = |tokens: Tokens| polity_dispatch::Tokens {
-        input: tokens.input,
-        output: tokens.output,
-    };
-    let usage = polity_dispatch::Usage {
-        tokens: plain(said),
+    let usage = Usage {
+        tokens: said.plain(),
         cost_micro: None,
     };
-    usage.is_credible(plain(guess), longest, info.context_tokens.into())
+    usage.is_credible(guess.plain(), longest, info.context_tokens.into())
 }
 
 /// What tokens cost, rounded up. Tokens from a provider's cache count in full: adapters name one price.
-pub(super) fn cost(info: &Info, tokens: Tokens) -> u64 {
-    let part = |tokens: u64, price: u64| u128::from(tokens) * u128::from(price);
-    let total = part(tokens.input, info.input_price) + part(tokens.output, info.output_price);
-    u64::try_from(total.div_ceil(1_000_000)).unwrap_or(u64::MAX)
+fn cost(info: &Info, tokens: Tokens) -> u64 {
+    let price = Price {
+        input: info.input_price,
+        output: info.output_price,
+    };
+    price.cost(tokens.plain())
 }
 
 #[cfg(test)]
@@ -87,25 +87,6 @@ mod tests {
             region: None,
             local: false,
         }
-    }
-
-    #[test]
-    fn a_cost_is_rounded_up_and_never_overflows() {
-        let tokens = |input, output| Tokens {
-            input,
-            output,
-            cached: 0,
-        };
-        assert_eq!(
-            cost(&model(0, 2_500_000, 10_000_000), tokens(1000, 100)),
-            3500
-        );
-        assert_eq!(cost(&model(0, 1, 0), tokens(1, 0)), 1);
-        assert_eq!(cost(&model(0, 0, 0), tokens(5, 5)), 0);
-        assert_eq!(
-            cost(&model(0, u64::MAX, u64::MAX), tokens(u64::MAX, u64::MAX)),
-            u64::MAX
-        );
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Tokens {
     }
 
     /// Where one side is said to be nothing though there was something, what is thought of it.
-    pub(crate) fn filled_up(self, guess: Self) -> Self {
+    pub fn filled_up(self, guess: Self) -> Self {
         let or = |said, guess| if said == 0 { guess } else { said };
         Self {
             input: or(self.input, guess.input),
