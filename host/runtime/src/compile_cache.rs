@@ -267,6 +267,33 @@ mod tests {
         );
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_code_of_a_found_entry_is_mapped_and_nobody_may_write_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Engine::default();
+        let rule = crate::componentize::componentize(polity_test_guests::RULE).unwrap();
+        let component = Component::new(&engine, &rule).unwrap();
+        let cache = CompileCache::open(folder.path()).unwrap();
+        let found = cache.keep(&engine, &Digest::of(&rule), component);
+        let entry = only_entry(folder.path());
+        let entry = entry.to_str().unwrap();
+        let maps = || std::fs::read_to_string("/proc/self/maps").unwrap();
+        let mapped = maps();
+        let mapped = mapped.lines().filter(|line| line.ends_with(entry));
+        let code: Vec<_> = mapped
+            .filter_map(|line| line.split(' ').nth(1))
+            .filter(|rights| rights.contains('x'))
+            .collect();
+        assert_eq!(
+            code,
+            ["r-xp"],
+            "its code is to be mapped, and never writable"
+        );
+        drop(found);
+        assert!(!maps().contains(entry), "it is still mapped");
+    }
+
     #[test]
     fn an_altered_entry_is_dropped_and_never_run() {
         let folder = tempfile::tempdir().unwrap();
