@@ -1,7 +1,7 @@
 //! The growing end of the chain: turns accepted commits into the rows that make them so.
 //!
-//! Pure apart from the reads that check expectations, so that everything about a group of commits is decided before
-//! the store sees one batch with all of it.
+//! Pure apart from the reads that check expectations, so that everything about a batch of commits is decided before
+//! the store sees any of it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,7 +27,11 @@ pub(crate) struct Draft {
     pub(crate) time_ms: u64,
 }
 
-/// Commits that go to the store together.
+/// Rows after which a batch is written. Readers wait while one is applied, and sled keeps every page that it replaces
+/// until it is done: with 900 rows that took 15 MB more memory and a quarter more of the writer's time.
+const BATCH_ROWS: usize = 150;
+
+/// Commits that are made durable together.
 pub(crate) struct Group {
     start: Head,
     pub(crate) head: Head,
@@ -132,7 +136,12 @@ impl Group {
         self.rows.is_empty() && self.state.is_empty()
     }
 
-    /// The one batch, valid only on top of the head that the group was started from. Leaves the events behind.
+    /// Whether what has been added is to be written before more is.
+    pub(crate) fn is_full(&self) -> bool {
+        self.rows.len() + self.state.len() >= BATCH_ROWS
+    }
+
+    /// What was added since the last batch, valid only on top of that one. Leaves the events behind.
     pub(crate) fn take_batch(&mut self, fence: Fence) -> Batch {
         let mut writes = std::mem::take(&mut self.rows);
         let state = std::mem::take(&mut self.state).into_iter();
@@ -153,6 +162,7 @@ impl Group {
             key: layout::HEAD.to_vec(),
             value: self.start.row(),
         }];
+        self.start = self.head;
         Batch {
             fence: Some(fence),
             expect,

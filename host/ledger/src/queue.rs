@@ -18,7 +18,7 @@ use crate::commit::{CommitError, Receipt};
 /// A batch wakes all of sled's threads, so at a thousand commits a second most of the processor time goes into
 /// batches, not commits. Short enough that whoever watches events go by does not notice.
 const LINGER: Duration = Duration::from_millis(50);
-/// Readers wait while a batch is applied. An event is three rows.
+/// Rows that share a flush at most. An event is three.
 const GROUP_ROWS: usize = 900;
 /// Beyond this a relaxed commit waits for room: memory is finite and a disk can stall.
 const CAPACITY: usize = 16_384;

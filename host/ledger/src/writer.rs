@@ -1,6 +1,6 @@
 //! The one thread that writes.
 //!
-//! One writer gives the chain its total order without a lock around hashing, and lets one batch and one flush serve
+//! One writer gives the chain its total order without a lock around hashing, and lets few batches and one flush serve
 //! every commit that queued up meanwhile: the slower the disk, the more commits share a flush.
 
 use std::panic::{self, AssertUnwindSafe};
@@ -89,17 +89,12 @@ impl Writer {
                     return Err(error.to_string());
                 }
             }
+            if group.is_full() {
+                self.append(&mut group)?;
+            }
         }
         if !group.is_empty() {
-            match self.store.append(group.take_batch(self.fence.clone())) {
-                Ok(Appended::Done) => {}
-                Ok(Appended::Fenced | Appended::Changed(_)) => {
-                    return Err("another writer has taken over".to_owned());
-                }
-                Err(error) => return Err(error.to_string()),
-            }
-            self.head = group.head;
-            self.counters.groups.fetch_add(1, Ordering::Relaxed);
+            self.append(&mut group)?;
         }
         self.queue.settled();
         for (waiter, receipt) in waiting.extract_if(.., |(waiter, _)| !waiter.is_durable()) {
@@ -122,6 +117,19 @@ impl Writer {
         if sync && let Some(witness) = self.witness.as_mut().filter(|it| it.is_due(self.head)) {
             witness.note(self.head);
         }
+        Ok(())
+    }
+
+    fn append(&mut self, group: &mut Group) -> Result<(), String> {
+        match self.store.append(group.take_batch(self.fence.clone())) {
+            Ok(Appended::Done) => {}
+            Ok(Appended::Fenced | Appended::Changed(_)) => {
+                return Err("another writer has taken over".to_owned());
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+        self.head = group.head;
+        self.counters.groups.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 }
