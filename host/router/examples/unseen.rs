@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p polity-router --example unseen -- llmrouter-9models-train.jsonl`
 //!
-//! Each task is left out in turn. The predictor learns from 80 % of the others; the remaining 20 % measure false alarms,
+//! Each task is left out in turn, with the rows shuffled five times or as often as `--seeds` says. The predictor learns from 80 % of the others; the remaining 20 % measure false alarms,
 //! the task left out measures detection.
 #![allow(
     missing_docs,
@@ -23,17 +23,19 @@ const RATE: f64 = 0.05;
 fn main() {
     let path = std::env::args().nth(1).expect("usage: unseen FILE");
     let mut rows = read(&path);
-    shuffle(&mut rows, 3);
-    let tasks: BTreeSet<&str> = rows
+    let tasks: BTreeSet<String> = rows
         .iter()
-        .filter_map(|bench| bench.row.task.as_deref())
+        .filter_map(|bench| bench.row.task.clone())
         .collect();
     let (mut all_noticed, mut all_strangers, mut all_alarms, mut all_known) = (0, 0, 0, 0);
     let mut rates = Vec::new();
-    for task in &tasks {
+    for (seed, task) in
+        (0..measure::seeds(5)).flat_map(|seed| tasks.iter().map(move |task| (seed, task)))
+    {
+        shuffle(&mut rows, seed);
         let (strangers, others): (Vec<&Bench>, Vec<&Bench>) = rows
             .iter()
-            .partition(|bench| bench.row.task.as_deref() == Some(task));
+            .partition(|bench| bench.row.task.as_ref() == Some(task));
         let (training, known) = others.split_at(others.len() * 8 / 10);
         let training: Vec<Row> = training.iter().map(|bench| bench.row.clone()).collect();
         let predictor = train(&training).expect("rows to learn from");
@@ -41,7 +43,7 @@ fn main() {
         let noticed = strangers.iter().filter(is_strange).count();
         let alarms = known.iter().filter(is_strange).count();
         println!(
-            "{task}: noticed {:.1} % of {}, false alarms {:.1} % of {}, weights {:.2?}",
+            "{seed} {task}: noticed {:.1} % of {}, false alarms {:.1} % of {}, weights {:.2?}",
             100.0 * noticed as f64 / strangers.len() as f64,
             strangers.len(),
             100.0 * alarms as f64 / known.len() as f64,
