@@ -28,7 +28,7 @@ pub(crate) struct Draft {
 }
 
 /// Rows after which a batch is written. Readers wait while one is applied, and sled keeps every page that it replaces
-/// until it is done: with 900 rows that took 15 MB more memory and a quarter more of the writer's time.
+/// until it is done: with 900 rows that took 5 to 15 MB more memory and a fifth more of the writer's time.
 const BATCH_ROWS: usize = 150;
 
 /// Commits that are made durable together.
