@@ -383,7 +383,7 @@ impl Store for Gate {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn commits_that_queue_up_share_one_batch_and_one_flush() {
+async fn commits_that_queue_up_share_one_flush_and_few_batches() {
     let (gate, permit, entered) = Gate::new();
     let ledger = Ledger::on(gate, clock()).unwrap();
     let first = tokio::spawn({
@@ -391,7 +391,7 @@ async fn commits_that_queue_up_share_one_batch_and_one_flush() {
         async move { ledger.commit(Commit::new().event(event("first", 0))).await }
     });
     entered.recv().unwrap();
-    let mut rest: Vec<_> = (0..40)
+    let mut rest: Vec<_> = (0..120)
         .map(|n| {
             let ledger = ledger.clone();
             Box::pin(async move { ledger.commit(Commit::new().event(event("rest", n))).await })
@@ -409,8 +409,10 @@ async fn commits_that_queue_up_share_one_batch_and_one_flush() {
     let stats = ledger.stats();
     assert_eq!(
         (stats.commits, stats.events, stats.groups, stats.syncs),
-        (41, 41, 2, 2)
+        // 120 events are 360 rows, and a batch is full with 150.
+        (121, 121, 1 + 3, 2)
     );
+    assert_eq!(ledger.verify(|_| ()).unwrap().events, 121);
 }
 
 async fn futures_poll_once<F: Future + Unpin>(mut future: F) -> Option<F::Output> {
