@@ -2,8 +2,8 @@
 //!
 //! `cargo run --release -p polity-router --example unseen -- llmrouter-9models-train.jsonl`
 //!
-//! Each task is left out in turn, with the rows shuffled five times or as often as `--seeds` says. The predictor learns from 80 % of the others; the remaining 20 % measure false alarms,
-//! the task left out measures detection.
+//! Each task is left out in turn, with the rows shuffled five times or as often as `--seeds` says. The predictor learns
+//! from 80 % of the others; the remaining 20 % measure false alarms, the task left out measures detection.
 #![allow(
     missing_docs,
     unreachable_pub,

@@ -13,7 +13,7 @@ use super::targets::Targets;
 /// Terms of a correction: the distance itself, and three powers of the level.
 const TERMS: usize = 4;
 
-/// Powers of the level in a curve. A third was never worth its place, and may come back.
+/// Powers of the level in a curve. What is stored has room for a third, which was never worth its place.
 const DEGREE: usize = 2;
 
 /// Penalties that are tried, as shares of the rows.
