@@ -3,7 +3,7 @@
 //! Pure apart from the reads that check expectations, so that everything about a batch of commits is decided before
 //! the store sees any of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::commit::{Commit, CommitError, Receipt};
@@ -36,6 +36,8 @@ pub(crate) struct Group {
     start: Head,
     pub(crate) head: Head,
     rows: Vec<Write>,
+    /// The events of the rows, by kind.
+    kinds: BTreeMap<String, Vec<u64>>,
     /// The state as it will be, where this group changes it.
     state: HashMap<String, Option<Vec<u8>>>,
     pub(crate) events: Vec<Arc<StoredEvent>>,
@@ -70,6 +72,7 @@ impl Group {
             start: head,
             head,
             rows: Vec::new(),
+            kinds: BTreeMap::new(),
             state: HashMap::new(),
             events: Vec::new(),
         }
@@ -110,20 +113,22 @@ impl Group {
                 seq,
                 hash: stored.hash,
             };
-            let index = |table, name: &str| Write {
-                table,
-                key: layout::index_key(name, seq),
-                value: Some(Vec::new()),
-            };
             self.rows.extend([
                 Write {
                     table: Table::Events,
                     key: layout::event_key(seq),
                     value: Some(encoder.encode(&stored.kind, seq, &stored.hash, &body)),
                 },
-                index(Table::Subjects, &stored.subject),
-                index(Table::Kinds, &stored.kind),
+                Write {
+                    table: Table::Subjects,
+                    key: layout::index_key(&stored.subject, seq),
+                    value: Some(Vec::new()),
+                },
             ]);
+            match self.kinds.get_mut(&stored.kind) {
+                Some(seqs) => seqs.push(seq),
+                None => drop(self.kinds.insert(stored.kind.clone(), vec![seq])),
+            }
             self.events.push(Arc::new(stored));
         }
         Ok(Ok(Receipt {
@@ -138,12 +143,20 @@ impl Group {
 
     /// Whether what has been added is to be written before more is.
     pub(crate) fn is_full(&self) -> bool {
-        self.rows.len() + self.state.len() >= BATCH_ROWS
+        self.rows.len() + self.kinds.len() + self.state.len() >= BATCH_ROWS
     }
 
     /// What was added since the last batch, valid only on top of that one. Leaves the events behind.
     pub(crate) fn take_batch(&mut self, fence: Fence) -> Batch {
         let mut writes = std::mem::take(&mut self.rows);
+        let kinds = std::mem::take(&mut self.kinds).into_iter();
+        writes.extend(kinds.filter_map(|(kind, seqs)| {
+            Some(Write {
+                table: Table::Kinds,
+                key: layout::index_key(&kind, *seqs.last()?),
+                value: Some(layout::index_value(&seqs)),
+            })
+        }));
         let state = std::mem::take(&mut self.state).into_iter();
         writes.extend(state.map(|(key, value)| Write {
             table: Table::State,

@@ -7,7 +7,8 @@ use crate::store::StoreError;
 
 /// Longest state key. Short keys keep storage pages small; see the sled store.
 const MAX_KEY: usize = 512;
-/// A storage batch is kept under 1,000 rows, since readers wait while one is applied; an event is three rows.
+/// A storage batch is kept under 1,000 rows, since readers wait while one is applied; an event is three rows
+/// at most.
 const MAX_ROWS: usize = 900;
 
 /// Events and changes of state that are written together or not at all.

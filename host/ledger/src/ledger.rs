@@ -443,7 +443,10 @@ impl Ledger {
         limit: usize,
     ) -> Result<Vec<StoredEvent>, ReadError> {
         let span = Span::prefix(layout::index_prefix(name)).after(layout::index_key(name, after));
-        self.fetch(self.settled().scan(table, &span, limit)?.into_iter())
+        let mut seqs = seqs_of(self.settled().scan(table, &span, limit)?)?;
+        seqs.retain(|seq| *seq > after);
+        seqs.truncate(limit);
+        self.fetch(&seqs)
     }
 
     fn indexed_last(
@@ -453,29 +456,24 @@ impl Ledger {
         limit: usize,
     ) -> Result<Vec<StoredEvent>, ReadError> {
         let span = Span::prefix(layout::index_prefix(name)).newest_first();
-        self.fetch(self.settled().scan(table, &span, limit)?.into_iter().rev())
+        let mut rows = self.settled().scan(table, &span, limit)?;
+        rows.reverse();
+        let seqs = seqs_of(rows)?;
+        self.fetch(&seqs[seqs.len().saturating_sub(limit)..])
     }
 
-    fn fetch(&self, index: impl Iterator<Item = Row>) -> Result<Vec<StoredEvent>, ReadError> {
-        let broken = |seq, reason: &str| ReadError::Broken {
-            seq,
-            reason: reason.to_owned(),
-        };
+    fn fetch(&self, seqs: &[u64]) -> Result<Vec<StoredEvent>, ReadError> {
         let mut decoder = Decoder::new(self.shared.store.as_ref());
-        let fetch = |(key, _): Row| {
-            let (_, seq) = layout::split_index_key(&key)
-                .ok_or_else(|| broken(0, "an index row is malformed"))?;
-            let row = self
-                .shared
-                .store
-                .get(Table::Events, &layout::event_key(seq))?;
-            decode(
-                &mut decoder,
-                seq,
-                &row.ok_or_else(|| broken(seq, "it is in an index but not in the chain"))?,
-            )
+        let fetch = |seq: &u64| {
+            let key = layout::event_key(*seq);
+            let row = self.shared.store.get(Table::Events, &key)?;
+            let row = row.ok_or_else(|| ReadError::Broken {
+                seq: *seq,
+                reason: "it is in an index but not in the chain".to_owned(),
+            })?;
+            decode(&mut decoder, *seq, &row)
         };
-        index.map(fetch).collect()
+        seqs.iter().map(fetch).collect()
     }
 }
 
@@ -508,12 +506,12 @@ impl Drop for Shared {
     }
 }
 
-/// Leaves the present format in the store, whether it is new or of the format before.
+/// Leaves the present format in the store, whether it is new or of a format before.
 fn check_format(store: &dyn Store) -> Result<(), OpenError> {
     let found = store.get(Table::Meta, layout::FORMAT)?;
     match &found {
         Some(found) if found == layout::FORMAT_NOW => return Ok(()),
-        Some(found) if found == layout::FORMAT_BEFORE => {}
+        Some(found) if layout::FORMATS_BEFORE.contains(&found.as_slice()) => {}
         Some(found) => {
             return Err(OpenError::Format {
                 found: String::from_utf8_lossy(found).into_owned(),
@@ -539,6 +537,19 @@ fn check_format(store: &dyn Store) -> Result<(), OpenError> {
         Appended::Done => Ok(()),
         Appended::Fenced | Appended::Changed(_) => check_format(store),
     }
+}
+
+/// The seqs of index rows, in the rows' order.
+fn seqs_of(rows: Vec<Row>) -> Result<Vec<u64>, ReadError> {
+    let mut seqs = Vec::new();
+    for row in &rows {
+        let (_, members) = layout::split_index_row(row).ok_or_else(|| ReadError::Broken {
+            seq: 0,
+            reason: "an index row is malformed".to_owned(),
+        })?;
+        seqs.extend(members);
+    }
+    Ok(seqs)
 }
 
 fn decode_all(

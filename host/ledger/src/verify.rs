@@ -3,12 +3,13 @@
 //! Every hash is computed anew from the stored texts. The indexes are held against the events both ways: an entry
 //! that is missing hides an event from whoever asks by subject, an entry too many shows one that never was.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use crate::chain::Head;
 use crate::event::StoredEvent;
 use crate::row::{Decoder, RowError};
-use crate::store::{Row, Span, Store, StoreError, Table};
+use crate::store::{Span, Store, StoreError, Table};
 use crate::{Hash, layout};
 
 const PAGE: usize = 256;
@@ -101,6 +102,7 @@ pub(crate) fn verify(store: &dyn Store, mut progress: impl FnMut(u64)) -> Result
     let head = Head::read(store).map_err(at(0))?;
     let mut before = Head::START;
     let mut decoder = Decoder::new(store);
+    let mut kinds = Kinds::default();
     while before.seq < head.seq {
         let span = Span::all().after(layout::event_key(before.seq));
         let rows = store
@@ -116,7 +118,7 @@ pub(crate) fn verify(store: &dyn Store, mut progress: impl FnMut(u64)) -> Result
             if before.seq == head.seq {
                 break;
             }
-            before = check(store, &mut decoder, before, &key, &row)?;
+            before = check(store, &mut decoder, &mut kinds, before, &key, &row)?;
         }
         progress(before.seq);
     }
@@ -161,6 +163,7 @@ fn at(seq: u64) -> impl Fn(StoreError) -> Broken {
 fn check(
     store: &dyn Store,
     decoder: &mut Decoder<'_>,
+    kinds: &mut Kinds,
     before: Head,
     key: &[u8],
     row: &[u8],
@@ -191,19 +194,40 @@ fn check(
     if event.seq != seq {
         return Err(unreadable("its sequence is another one"));
     }
-    for (table, index, name) in [
-        (Table::Subjects, "subject", &event.subject),
-        (Table::Kinds, "kind", &event.kind),
-    ] {
-        if store
-            .get(table, &layout::index_key(name, seq))
-            .map_err(at(seq))?
-            .is_none()
-        {
-            return Err(broken(Why::Unindexed(index)));
-        }
+    let subject = layout::index_key(&event.subject, seq);
+    if store
+        .get(Table::Subjects, &subject)
+        .map_err(at(seq))?
+        .is_none()
+    {
+        return Err(broken(Why::Unindexed("subject")));
+    }
+    if !kinds.have(store, &event.kind, seq).map_err(at(seq))? {
+        return Err(broken(Why::Unindexed("kind")));
     }
     Ok(Head { seq, hash: stored })
+}
+
+/// The index by kind, as far as it is at hand: for each kind the row that its next event should be in.
+#[derive(Default)]
+struct Kinds(HashMap<String, Vec<u64>>);
+
+impl Kinds {
+    /// Whether the index has the event. Events are asked for in order.
+    fn have(&mut self, store: &dyn Store, kind: &str, seq: u64) -> Result<bool, StoreError> {
+        let row = match self.0.get(kind) {
+            Some(seqs) if seqs.last().is_some_and(|last| *last >= seq) => seqs,
+            _ => {
+                let span = Span::prefix(layout::index_prefix(kind))
+                    .after(layout::index_key(kind, seq - 1));
+                let rows = store.scan(Table::Kinds, &span, 1)?;
+                let seqs = rows.first().and_then(layout::split_index_row);
+                let seqs = seqs.map(|(_, seqs)| seqs).unwrap_or_default();
+                self.0.entry(kind.to_owned()).insert_entry(seqs).into_mut()
+            }
+        };
+        Ok(row.binary_search(&seq).is_ok())
+    }
 }
 
 /// Every event has its entry by now, so the index is right exactly if it has no more entries than there are events.
@@ -217,14 +241,23 @@ fn check_index(
         return Ok(());
     }
     let mut decoder = Decoder::new(store);
-    count_entries(store, table, events, |(key, _)| {
-        let falsely = |seq, name: String| Broken {
-            seq,
-            why: Why::FalselyIndexed { index, name },
+    let falsely = |seq, name: String| Broken {
+        seq,
+        why: Why::FalselyIndexed { index, name },
+    };
+    let mut before = (String::new(), 0);
+    count_entries(store, table, events, |entry| {
+        let (name, seq) = match entry {
+            Ok(entry) => entry,
+            Err(key) => return Err(falsely(0, String::from_utf8_lossy(key).into_owned())),
         };
-        let Some((name, seq)) = layout::split_index_key(key) else {
-            return Err(falsely(0, String::from_utf8_lossy(key).into_owned()));
-        };
+        // Two rows may claim one event.
+        if before.0 != name {
+            before = (name.to_owned(), 0);
+        }
+        if seq <= std::mem::replace(&mut before.1, seq) {
+            return Err(falsely(seq, name.to_owned()));
+        }
         let row = store
             .get(Table::Events, &layout::event_key(seq))
             .map_err(at(seq))?;
@@ -245,12 +278,13 @@ fn check_index(
     .map(drop)
 }
 
-/// Counts the entries that are not for events past `events`, and shows them to `each`.
+/// Counts the entries that are not for events past `events`, and shows them to `each`: name and seq, or the key of a row
+/// that is no index row.
 fn count_entries(
     store: &dyn Store,
     table: Table,
     events: u64,
-    mut each: impl FnMut(&Row) -> Result<(), Broken>,
+    mut each: impl FnMut(Result<(&str, u64), &[u8]>) -> Result<(), Broken>,
 ) -> Result<u64, Broken> {
     let mut count = 0;
     let mut span = Span::all();
@@ -261,9 +295,14 @@ fn count_entries(
         };
         span = Span::all().after(last.clone());
         for row in &rows {
-            if layout::split_index_key(&row.0).is_none_or(|(_, seq)| seq <= events) {
+            let Some((name, seqs)) = layout::split_index_row(row) else {
                 count += 1;
-                each(row)?;
+                each(Err(&row.0))?;
+                continue;
+            };
+            for seq in seqs.into_iter().filter(|seq| *seq <= events) {
+                count += 1;
+                each(Ok((name, seq)))?;
             }
         }
     }

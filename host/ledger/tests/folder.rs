@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use polity_ledger::{Commit, Event, Hash, Ledger, ManualClock, OpenError, Options};
+use polity_ledger::{Commit, Event, Hash, Ledger, ManualClock, OpenError, Options, StoredEvent};
 use serde_json::json;
 
 const CHILD: &str = "POLITY_LEDGER_TEST_HOLDS";
@@ -248,7 +248,7 @@ fn a_folder_of_another_format_is_left_alone() {
     let error = try_open(folder.path()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the ledger has format \"9\", this version reads \"1\" and \"2\": use the version that wrote it"
+        "the ledger has format \"9\", this version reads \"1\" to \"3\": use the version that wrote it"
     );
 }
 
@@ -257,35 +257,38 @@ fn a_folder_of_the_format_before_is_read_and_goes_on_in_the_new_one() {
     use polity_ledger::store::{Appended, Batch, SledStore, Store, Table, Write};
     let folder = tempfile::tempdir().unwrap();
     fill(folder.path(), 3);
-    let set = |value: &[u8]| {
-        let store = SledStore::open(folder.path(), 8 << 20, 0).unwrap();
-        let write = Write {
-            table: Table::Meta,
-            key: b"format".to_vec(),
-            value: Some(value.to_vec()),
-        };
-        let writes = vec![write];
-        assert_eq!(
-            store.append(Batch {
-                writes,
-                ..Batch::default()
-            }),
-            Ok(Appended::Done)
-        );
+    // As that format had it: a row of the index for each event, and none for a batch.
+    let store = SledStore::open(folder.path(), 8 << 20, 0).unwrap();
+    let row = |seq: u64| Write {
+        table: Table::Kinds,
+        key: [b"a.b\0".as_slice(), &seq.to_be_bytes()].concat(),
+        value: Some(Vec::new()),
     };
-    set(b"1");
+    let format = Write {
+        table: Table::Meta,
+        key: b"format".to_vec(),
+        value: Some(b"1".to_vec()),
+    };
+    let batch = Batch {
+        writes: (1..=3).map(row).chain([format]).collect(),
+        ..Batch::default()
+    };
+    assert_eq!(store.append(batch), Ok(Appended::Done));
+    drop(store);
+
     fill(folder.path(), 2);
     let store = SledStore::open(folder.path(), 8 << 20, 0).unwrap();
-    assert_eq!(store.get(Table::Meta, b"format").unwrap().unwrap(), b"2");
+    assert_eq!(store.get(Table::Meta, b"format").unwrap().unwrap(), b"3");
     drop(store);
+    let ledger = try_open(folder.path()).unwrap();
+    assert_eq!(ledger.verify(|_| ()).unwrap().events, 5);
+    let seqs = |events: Vec<StoredEvent>| events.iter().map(|event| event.seq).collect::<Vec<_>>();
     assert_eq!(
-        try_open(folder.path())
-            .unwrap()
-            .verify(|_| ())
-            .unwrap()
-            .events,
-        5
+        seqs(ledger.events_of_kind("a.b", 0, 9).unwrap()),
+        [1, 2, 3, 4, 5]
     );
+    assert_eq!(seqs(ledger.events_of_kind("a.b", 1, 3).unwrap()), [2, 3, 4]);
+    assert_eq!(seqs(ledger.last_of_kind("a.b", 3).unwrap()), [3, 4, 5]);
 }
 
 #[test]

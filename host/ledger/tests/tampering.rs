@@ -42,6 +42,25 @@ fn index_key(name: &str, seq: u64) -> Vec<u8> {
     [name.as_bytes(), &[0], &seq.to_be_bytes()].concat()
 }
 
+/// The row of the kinds' index that a filled ledger has for an event: its key and the seqs in it.
+fn kinds_row(folder: &TempDir, seq: u64) -> (Vec<u8>, Vec<u64>) {
+    let store = SledStore::open(folder.path(), 8 << 20, 0).unwrap();
+    let span = Span::all().after(index_key("payment.approved", seq - 1));
+    let (key, value) = store.scan(Table::Kinds, &span, 1).unwrap().remove(0);
+    let number = |bytes: &[u8]| bytes.iter().fold(0, |n, byte| n << 8 | u64::from(*byte));
+    let last = number(&key[key.len() - 8..]);
+    let earlier = value.chunks(4).map(|distance| last - number(distance));
+    let seqs = earlier.chain([last]).collect();
+    (key, seqs)
+}
+
+/// The value of such a row.
+fn kinds_value(seqs: &[u64]) -> Option<Vec<u8>> {
+    let (last, earlier) = seqs.split_last().unwrap();
+    let distance = |seq: &u64| u32::try_from(last - seq).unwrap().to_be_bytes();
+    Some(earlier.iter().flat_map(distance).collect())
+}
+
 /// Changes one row behind the ledger's back, then asks the ledger.
 fn verdict(
     table: Table,
@@ -206,15 +225,21 @@ fn an_event_hidden_from_an_index_is_reported() {
             why: Why::Unindexed("subject")
         }
     );
-    let broken = verdict(Table::Kinds, index_key("payment.approved", 78), |_| None);
-    assert_eq!(
-        broken,
-        Broken {
-            seq: 78,
-            why: Why::Unindexed("kind")
-        }
-    );
+    let hidden = |seq| Broken {
+        seq,
+        why: Why::Unindexed("kind"),
+    };
+    let folder = filled();
+    let (key, mut seqs) = kinds_row(&folder, 78);
+    seqs.retain(|seq| *seq != 78);
+    let broken = verdict_on(&folder, Table::Kinds, key, |_| kinds_value(&seqs));
+    assert_eq!(broken, hidden(78));
     assert!(broken.to_string().contains("tampered index"));
+
+    let folder = filled();
+    let (key, seqs) = kinds_row(&folder, 78);
+    let broken = verdict_on(&folder, Table::Kinds, key, |_| None);
+    assert_eq!(broken, hidden(seqs[0]));
 }
 
 #[test]
@@ -227,6 +252,33 @@ fn an_event_shown_under_a_foreign_name_is_reported() {
         name: "order/forged".to_owned(),
     };
     assert_eq!(broken, Broken { seq: 77, why });
+
+    let shown = |name: &str| Broken {
+        seq: 77,
+        why: Why::FalselyIndexed {
+            index: "kind",
+            name: name.to_owned(),
+        },
+    };
+    let key = index_key("payment.forged", 77);
+    let broken = verdict(Table::Kinds, key, |_| Some(Vec::new()));
+    assert_eq!(broken, shown("payment.forged"));
+    // Once more under its own name.
+    let folder = filled();
+    let (key, seqs) = kinds_row(&folder, 78);
+    let (next, mut more) = kinds_row(&folder, seqs[seqs.len() - 1] + 1);
+    assert_ne!(key, next);
+    more.insert(0, 77);
+    let broken = verdict_on(&folder, Table::Kinds, next, |_| kinds_value(&more));
+    assert_eq!(broken, shown("payment.approved"));
+}
+
+#[test]
+fn an_index_row_that_is_none_is_reported() {
+    let folder = filled();
+    let (key, _) = kinds_row(&folder, 78);
+    let broken = verdict_on(&folder, Table::Kinds, key, |_| Some(b"odd".to_vec()));
+    assert!(matches!(broken.why, Why::Unindexed("kind")), "{broken}");
 }
 
 #[test]
@@ -349,12 +401,8 @@ fn the_store_shows_the_rows_this_test_edits() {
         store.scan(Table::Events, &Span::all(), 1).unwrap()[0].0,
         key(1)
     );
-    assert_eq!(
-        store
-            .get(Table::Kinds, &index_key("payment.approved", 1))
-            .unwrap(),
-        Some(Vec::new())
-    );
+    let last = index_key("payment.approved", EVENTS);
+    assert!(store.get(Table::Kinds, &last).unwrap().is_some());
     assert_eq!(
         &store.get(Table::Meta, b"head").unwrap().unwrap()[..8],
         key(EVENTS)

@@ -82,7 +82,7 @@ pub enum OpenError {
     },
     /// Another version wrote the data.
     #[error(
-        "the ledger has format {found:?}, this version reads \"1\" and \"2\": use the version that wrote it"
+        "the ledger has format {found:?}, this version reads \"1\" to \"3\": use the version that wrote it"
     )]
     Format {
         /// What the folder says.
