@@ -67,12 +67,12 @@ impl<'s> Deciding<'s> {
         let models = self.setup.catalogue.models();
         let mut candidates: Vec<Candidate> = match asked {
             Resolved::Auto | Resolved::Council(None) => (0..models.len())
-                .map(|at| self.weigh(at, live, &page, now_ms))
+                .map(|at| self.weigh(at, false, live, &page, now_ms))
                 .collect(),
-            Resolved::Model(at) => vec![self.weigh(*at, live, &page, now_ms)],
+            Resolved::Model(at) => vec![self.weigh(*at, true, live, &page, now_ms)],
             Resolved::Alias(members) | Resolved::Council(Some(members)) => members
                 .iter()
-                .map(|at| self.weigh(*at, live, &page, now_ms))
+                .map(|at| self.weigh(*at, true, live, &page, now_ms))
                 .collect(),
         };
         candidates.sort_unstable_by(rank);
@@ -132,7 +132,14 @@ impl<'s> Deciding<'s> {
     }
 
     /// What speaks for and against one model.
-    fn weigh(&self, at: usize, live: &Live, page: &Page<'_>, now_ms: u64) -> Candidate {
+    fn weigh(
+        &self,
+        at: usize,
+        named: bool,
+        live: &Live,
+        page: &Page<'_>,
+        now_ms: u64,
+    ) -> Candidate {
         let policy = &self.setup.policy;
         let model = &self.setup.catalogue.models()[at];
         // A model without a place, the 4,097th, shares that of no other.
@@ -164,6 +171,7 @@ impl<'s> Deciding<'s> {
             most_cost,
             latency_ms,
             quality: quality.expected,
+            named,
         };
         Candidate {
             model: model.key.clone(),

@@ -1,7 +1,7 @@
 //! Which models may answer at all. This comes before any weighing: what breaks a constraint is not a bad choice, it is
 //! no choice, and every constraint that it breaks is named.
 
-use crate::catalogue::Model;
+use crate::catalogue::{Abilities, Ability, Model};
 use crate::live::Standing;
 use crate::reason::Reason;
 use crate::requirements::Requirements;
@@ -16,6 +16,8 @@ pub(crate) struct Expected {
     pub(crate) latency_ms: Option<u64>,
     /// Its score.
     pub(crate) quality: f64,
+    /// Whether the request names the model, or an alias of it.
+    pub(crate) named: bool,
 }
 
 /// Every constraint that a model breaks; none for a model that may answer.
@@ -30,7 +32,7 @@ pub(crate) fn broken(
     if model.disabled {
         reasons.push(Reason::Disabled);
     }
-    let missing = needs.abilities.without(model.abilities);
+    let missing = missing(model, needs, expected.named);
     if !missing.is_empty() {
         reasons.push(Reason::LacksAbilities { missing });
     }
@@ -42,6 +44,15 @@ pub(crate) fn broken(
         now(standing, expected, now_ms, &mut reasons);
     }
     reasons
+}
+
+/// A classifier is no choice for a conversation, but an answer to whoever asks for it.
+fn missing(model: &Model, needs: &Requirements, named: bool) -> Abilities {
+    let missing = needs.abilities.without(model.abilities);
+    if named && model.abilities.has(Ability::Classify) {
+        return missing.without(Abilities::default().with(Ability::Chat));
+    }
+    missing
 }
 
 fn size(model: &Model, needs: &Requirements, expected: &Expected, reasons: &mut Vec<Reason>) {

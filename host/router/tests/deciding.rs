@@ -4,7 +4,8 @@ mod company;
 
 use company::{ask, ask_model, router};
 use polity_router::{
-    Decision, Live, Mode, Outcome, Policy, Reason, Request, Role, Standing, Text, Wants,
+    Catalogue, Decision, Live, Mode, Outcome, Overlay, Policy, Reason, Reported, Request, Role,
+    Router, Standing, Text, Wants,
 };
 
 #[test]
@@ -257,4 +258,33 @@ fn a_shadow_says_what_learning_would_choose_and_does_not_choose_it() {
     let decision = ask(&router, "Good morning, how are you?", &wants);
     assert_eq!(&**decision.model().unwrap(), "mistral/medium");
     assert_eq!(decision.shadow.as_deref(), Some("openai/large"));
+}
+
+#[test]
+fn a_classifier_answers_those_who_name_it_and_is_nobody_elses_choice() {
+    let reported = Reported {
+        plugin: "triage".into(),
+        id: "triage".into(),
+        abilities: vec!["classify".into(), "json-schema".into()],
+        local: true,
+        ..Reported::default()
+    };
+    let overlay = Overlay::parse(r#"{"aliases": {"sort": ["triage"]}}"#).unwrap();
+    let router = Router::new(Catalogue::new(vec![reported], &overlay), Policy::default()).unwrap();
+    let wants = Wants::default();
+
+    let refused = ask(&router, "Classify this letter", &wants);
+    assert_eq!(refused.outcome, Outcome::Nobody);
+    assert_eq!(
+        refused.candidates[0].reasons[0].to_string(),
+        "it cannot do: chat"
+    );
+    for name in ["triage", "triage/triage", "sort"] {
+        let decision = ask_model(&router, name, "Where is my parcel?", &wants, 7);
+        assert!(
+            matches!(decision.outcome, Outcome::Model { .. }),
+            "{name}: {:?}",
+            decision.candidates[0].reasons
+        );
+    }
 }

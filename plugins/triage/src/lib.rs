@@ -42,7 +42,7 @@ impl Model for Triage {
             // Any length is taken: only the beginning of the last message is read.
             context_tokens: 0,
             max_output_tokens: answer::LONGEST_TOKENS,
-            abilities: vec!["chat".into(), "classify".into(), "json-schema".into()],
+            abilities: vec!["classify".into(), "json-schema".into()],
             input_price: 0,
             output_price: 0,
             region: None,

@@ -20,6 +20,8 @@ pub enum Ability {
     Streaming,
     /// Turn texts into vectors.
     Embeddings,
+    /// Answer with a label of its own, whatever the conversation: an answer for whoever names the model, for nobody else.
+    Classify,
 }
 
 /// A set of abilities.
@@ -28,13 +30,14 @@ pub struct Abilities(u8);
 
 impl Ability {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Chat,
         Self::Tools,
         Self::Vision,
         Self::JsonSchema,
         Self::Streaming,
         Self::Embeddings,
+        Self::Classify,
     ];
 
     /// As configuration names it.
@@ -46,6 +49,7 @@ impl Ability {
             Self::JsonSchema => "json-schema",
             Self::Streaming => "streaming",
             Self::Embeddings => "embeddings",
+            Self::Classify => "classify",
         }
     }
 

@@ -142,8 +142,9 @@ impl Model {
                 .filter_map(|name| Ability::of(name))
                 .collect()
         });
-        // The host streams every chat model's answer; an adapter has no reason to report it.
-        if said.abilities.is_none() && abilities.has(Ability::Chat) {
+        // The host streams every answer in words; an adapter has no reason to report it.
+        let answers = abilities.has(Ability::Chat) || abilities.has(Ability::Classify);
+        if said.abilities.is_none() && answers {
             abilities = abilities.with(Ability::Streaming);
         }
         Self {
