@@ -28,7 +28,7 @@ pub(crate) struct ChatArgs {
     /// What to ask; - or nothing reads standard input.
     text: Option<String>,
 
-    /// The model [default: the first that `polity models` lists].
+    /// The model [default: the first that chats, or else that classifies].
     #[arg(short, long)]
     model: Option<String>,
 
@@ -124,16 +124,17 @@ fn question(args: &ChatArgs) -> Result<String, Report> {
 
 async fn first_model(host: &Host) -> Result<String, Report> {
     let answer = host.get(&["v1", "models"], &[]).await?;
-    let chats = |model: &&Value| {
-        let abilities = model["polity"]["abilities"].as_array();
-        abilities.is_none_or(|abilities| {
-            abilities.is_empty() || abilities.iter().any(|ability| ability == "chat")
+    let able = |ability: &str| {
+        rows(&answer).iter().find(|model| {
+            let abilities = model["polity"]["abilities"].as_array();
+            abilities.is_none_or(|abilities| {
+                abilities.is_empty() || abilities.iter().any(|known| known == ability)
+            })
         })
     };
-    let first = rows(&answer)
-        .iter()
-        .find(chats)
-        .and_then(|model| model["id"].as_str());
+    // A label is an answer too, where nobody gives a better one.
+    let first = able("chat").or_else(|| able("classify"));
+    let first = first.and_then(|model| model["id"].as_str());
     first.map(str::to_owned).ok_or_else(|| {
         Report::new("there is no model to ask")
             .hint("see what the adapters wait for: polity plugin list")
