@@ -4,15 +4,17 @@ use std::sync::LazyLock;
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
+use axum::routing::MethodRouter;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
+use utoipa::Path as _;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     Components, InfoBuilder, License, OpenApi, OpenApiBuilder, SecurityRequirement,
 };
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
+use utoipa_axum::{PathItemExt as _, routes};
 
 use super::anthropic::{count, messages};
 use super::api::{
@@ -69,89 +71,121 @@ const TAGS: [(&str, &str); 15] = [
     ("operation", "Health, metrics, this document."),
 ];
 
-/// Every route of the API with its description.
-pub(super) fn routes() -> (Router<App>, OpenApi) {
-    OpenApiRouter::with_openapi(outline())
-        .routes(routes!(chat::create_chat_completion))
-        .routes(routes!(create::create_response))
-        .routes(routes!(embeddings::create_embeddings))
-        .routes(routes!(messages::create_message))
-        .routes(routes!(count::count_message_tokens))
-        .routes(routes!(models::list_models))
-        .routes(routes!(models::get_model))
-        .routes(routes!(models::get_model_of_plugin))
-        .routes(routes!(actions::judge_action))
-        .routes(routes!(decisions::list_decisions))
-        .routes(routes!(decisions::get_decision))
-        .routes(routes!(decisions::get_story))
-        .routes(routes!(decisions::replay_decision))
-        .routes(routes!(route::route_request))
-        .routes(routes!(route::give_feedback))
-        .routes(routes!(router::read_costs))
-        .routes(routes!(router::read_router))
-        .routes(routes!(router::train_router))
-        .routes(routes!(inbox::list_items))
-        .routes(routes!(inbox::get_item))
-        .routes(routes!(inbox::decide_item))
-        .routes(routes!(constitution::get_constitution))
-        .routes(routes!(constitution::reload_constitution))
-        .routes(routes!(pull::pull_constitution))
-        .routes(routes!(
+/// Every operation of the API. What is made of the list is what `$then` makes of it.
+macro_rules! operations {
+    ($then:ident) => {
+        $then![
+            chat::create_chat_completion,
+            create::create_response,
+            embeddings::create_embeddings,
+            messages::create_message,
+            count::count_message_tokens,
+            models::list_models,
+            models::get_model,
+            models::get_model_of_plugin,
+            actions::judge_action,
+            decisions::list_decisions,
+            decisions::get_decision,
+            decisions::get_story,
+            decisions::replay_decision,
+            route::route_request,
+            route::give_feedback,
+            router::read_costs,
+            router::read_router,
+            router::train_router,
+            inbox::list_items,
+            inbox::get_item,
+            inbox::decide_item,
+            constitution::get_constitution,
+            constitution::reload_constitution,
+            pull::pull_constitution,
             amendments::list_amendments,
-            amendments::submit_amendment
-        ))
-        .routes(routes!(amendments::preview_documents))
-        .routes(routes!(amendments::get_amendment))
-        .routes(routes!(amendments::preview_amendment))
-        .routes(routes!(amendments::vote_on_amendment))
-        .routes(routes!(amendments::comment_on_amendment))
-        .routes(routes!(amendments::merge_amendment))
-        .routes(routes!(amendments::revert_amendment))
-        .routes(routes!(amendments::withdraw_amendment))
-        .routes(routes!(protocols::evaluate_table))
-        .routes(routes!(workflows::run_workflow))
-        .routes(routes!(workflows::list_instances))
-        .routes(routes!(workflows::get_instance))
-        .routes(routes!(workflows::get_instance_story))
-        .routes(routes!(workflows::list_instance_events))
-        .routes(routes!(workflows::cancel_instance))
-        .routes(routes!(workflows::send_event))
-        .routes(routes!(halts::list_halts, halts::halt))
-        .routes(routes!(halts::lift_halt))
-        .routes(routes!(protocols::ask_protocols, protocols::open_question))
-        .routes(routes!(plugins::list_plugins))
-        .routes(routes!(plugins::check_plugin))
-        .routes(routes!(
+            amendments::submit_amendment,
+            amendments::preview_documents,
+            amendments::get_amendment,
+            amendments::preview_amendment,
+            amendments::vote_on_amendment,
+            amendments::comment_on_amendment,
+            amendments::merge_amendment,
+            amendments::revert_amendment,
+            amendments::withdraw_amendment,
+            protocols::evaluate_table,
+            workflows::run_workflow,
+            workflows::list_instances,
+            workflows::get_instance,
+            workflows::get_instance_story,
+            workflows::list_instance_events,
+            workflows::cancel_instance,
+            workflows::send_event,
+            halts::list_halts,
+            halts::halt,
+            halts::lift_halt,
+            protocols::ask_protocols,
+            protocols::open_question,
+            plugins::list_plugins,
+            plugins::check_plugin,
             plugins::get_plugin,
             plugins::install_plugin,
-            plugins::remove_plugin
-        ))
-        .routes(routes!(plugins::get_grant, plugins::set_grant))
-        .routes(routes!(plugins::roll_back_plugin))
-        .routes(routes!(records::query_records))
-        .routes(routes!(records::explain_records))
-        .routes(routes!(records::list_collections))
-        .routes(routes!(records::get_collection, records::insert_records))
-        .routes(routes!(records::export_collection))
-        .routes(routes!(records::get_record_stats))
-        .routes(routes!(records::back_records_up))
-        .routes(routes!(mutations::list_mutations))
-        .routes(routes!(mutations::get_mutation))
-        .routes(routes!(mutations::revert_mutation))
-        .routes(routes!(mutations::rehearse_mutations))
-        .routes(routes!(mutations::list_strategies))
-        .routes(routes!(mutations::get_collection_history))
-        .routes(routes!(ledger::list_events))
-        .routes(routes!(ledger::verify_ledger))
-        .routes(routes!(ledger::export_ledger))
-        .routes(routes!(tokens::list_tokens, tokens::issue_token))
-        .routes(routes!(tokens::revoke_token))
-        .routes(routes!(links::make_link))
-        .routes(routes!(metrics::get_metrics))
-        .routes(routes!(health::get_livez))
-        .routes(routes!(health::get_readyz))
-        .routes(routes!(get_openapi))
-        .split_for_parts()
+            plugins::remove_plugin,
+            plugins::get_grant,
+            plugins::set_grant,
+            plugins::roll_back_plugin,
+            records::query_records,
+            records::explain_records,
+            records::list_collections,
+            records::get_collection,
+            records::insert_records,
+            records::export_collection,
+            records::get_record_stats,
+            records::back_records_up,
+            mutations::list_mutations,
+            mutations::get_mutation,
+            mutations::revert_mutation,
+            mutations::rehearse_mutations,
+            mutations::list_strategies,
+            mutations::get_collection_history,
+            ledger::list_events,
+            ledger::verify_ledger,
+            ledger::export_ledger,
+            tokens::list_tokens,
+            tokens::issue_token,
+            tokens::revoke_token,
+            links::make_link,
+            metrics::get_metrics,
+            health::get_livez,
+            health::get_readyz,
+            self::get_openapi,
+        ]
+    };
+}
+
+/// The routes of the API.
+pub(super) fn routes() -> Router<App> {
+    /// An operation's path and methods without its description, which takes a hundred times the memory and nobody
+    /// may ever ask for.
+    macro_rules! router {
+        ($($module:ident::$handler:ident),* $(,)?) => {
+            utoipa_axum::paste! {
+                Router::new()$(.route(
+                    &$module::[<__path_ $handler>]::path(),
+                    $module::[<__path_ $handler>]::methods().iter().fold(MethodRouter::new(), |router, method| {
+                        router.on(method.to_method_filter(), $module::$handler)
+                    }),
+                ))*
+            }
+        };
+    }
+    operations!(router)
+}
+
+/// The description of every route.
+fn document() -> OpenApi {
+    macro_rules! described {
+        ($($operation:path),* $(,)?) => {
+            OpenApiRouter::<App>::with_openapi(outline())$(.routes(routes!($operation)))*.into_openapi()
+        };
+    }
+    operations!(described)
 }
 
 /// Read this document
@@ -165,7 +199,7 @@ pub(super) fn routes() -> (Router<App>, OpenApi) {
 pub(crate) async fn get_openapi() -> Response {
     static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
         // Maps with text keys all the way down, so it always can be written.
-        routes().1.to_json().unwrap_or_default().into()
+        document().to_json().unwrap_or_default().into()
     });
     ([(CONTENT_TYPE, "application/json")], DOCUMENT.clone()).into_response()
 }
@@ -208,7 +242,7 @@ mod tests {
     use super::*;
 
     fn document() -> Value {
-        serde_json::to_value(routes().1).unwrap()
+        serde_json::to_value(super::document()).unwrap()
     }
 
     fn operations() -> Vec<(String, String, Value)> {

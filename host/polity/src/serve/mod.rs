@@ -149,8 +149,7 @@ impl Server {
 
 /// Every route.
 pub(crate) fn app_router(app: &App) -> Router {
-    let (routes, _) = document::routes();
-    routes
+    document::routes()
         .merge(crate::console::routes())
         .fallback(front::not_found)
         .method_not_allowed_fallback(front::method_not_allowed)
