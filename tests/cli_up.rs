@@ -210,10 +210,35 @@ async fn the_example_company_runs_as_it_is_written() {
         .await
         .with_code(0)
         .shows(&["triage", "live"]);
-    at(&host, &["chat", "--model", "triage", "Where is my parcel?"])
-        .await
-        .with_code(0);
+    for arguments in [&["chat", "--model", "triage"][..], &["chat"]] {
+        at(&host, &[arguments, &["Where is my parcel?"]].concat())
+            .await
+            .with_code(0);
+    }
     at(&host, &["doctor", "--listen", "127.0.0.1:0"])
         .await
         .with_code(0);
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[tokio::test]
+async fn a_host_keeps_a_small_part_of_its_program_in_memory() {
+    let host = host().await;
+    at(&host, &["act", "note.write", "--input", "{}"]).await;
+    let program = fs::canonicalize(POLITY).unwrap();
+    let maps = fs::read_to_string(format!("/proc/{}/smaps", host.pid())).unwrap();
+    let code = maps
+        .lines()
+        .skip_while(|line| !line.contains(" r-xp ") || !line.ends_with(program.to_str().unwrap()));
+    let kilobytes = |name: &str| -> u64 {
+        let mut lines = code.clone().skip(1);
+        let number = lines.find_map(|line| line.strip_prefix(name)).unwrap();
+        number.trim().trim_end_matches(" kB").parse().unwrap()
+    };
+    let (whole, resident) = (kilobytes("Size:"), kilobytes("Rss:"));
+    // Without the linker script it is more than a half.
+    assert!(
+        resident * 5 < whole * 2,
+        "{resident} of {whole} kB: write host/polity/serving.ld anew, see tests/bench/layout.py"
+    );
 }

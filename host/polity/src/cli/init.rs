@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(
             embedded,
             files(&folder, ""),
-            "touch host/polity/build.rs and build again"
+            "touch host/polity/build/main.rs and build again"
         );
         assert!(embedded.contains("charter.json"));
     }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-fn main() {
+pub(crate) fn embed() {
     let here =
         PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("Cargo sets CARGO_MANIFEST_DIR"));
     let company = here
@@ -12,7 +12,6 @@ fn main() {
         .nth(2)
         .expect("this crate lies in host/")
         .join("protocols");
-    println!("cargo::rerun-if-changed=build.rs");
     // Not the folder itself: a host that runs here writes into it. A test fails when a file is missing, as a reminder to
     // touch this script.
     let mut files = Vec::new();
