@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Read as _, Write};
 
 use clap::Args;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Context;
 use super::exit::Exit;
