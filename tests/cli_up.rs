@@ -215,6 +215,10 @@ async fn the_example_company_runs_as_it_is_written() {
             .await
             .with_code(0);
     }
+    at(&host, &["chat", "--model", "auto", "Where is my parcel?"])
+        .await
+        .with_code(1)
+        .says(&["triage", "polity plugin list"]);
     at(&host, &["doctor", "--listen", "127.0.0.1:0"])
         .await
         .with_code(0);

@@ -1,6 +1,7 @@
 //! Why a completion gave no answer.
 
 use polity_ledger::{CommitError, ReadError};
+use polity_router::{Candidate, Reason};
 use polity_runtime::failure::CallError;
 use uuid::Uuid;
 
@@ -163,8 +164,17 @@ fn nobody(decision: &polity_router::Decision) -> String {
         0 => String::new(),
         more => format!("; and {more} more"),
     };
+    let unable = |candidate: &Candidate| {
+        let mut reasons = candidate.reasons.iter();
+        reasons.any(|reason| matches!(reason, Reason::LacksAbilities { .. }))
+    };
+    // Then another model would help, and an adapter may wait for no more than a credential.
+    let hint = match decision.candidates.iter().all(unable) {
+        true => "; `polity plugin list` shows what other adapters wait for",
+        false => "",
+    };
     format!(
-        "no model may answer this request. {}{more}",
+        "no model may answer this request. {}{more}{hint}",
         told.join("; ")
     )
 }
