@@ -141,6 +141,9 @@ impl<'s> Decoder<'s> {
         }
         let text = block::decompress_with_dict(block, length, self.base(base)?)
             .map_err(|_| RowError::Malformed("its row does not decompress"))?;
+        if text.len() != length {
+            return Err(RowError::Malformed("its row claims another length"));
+        }
         Ok((hash, Cow::Owned(text)))
     }
 
@@ -250,12 +253,16 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_claims_gigabytes_is_refused_before_they_are_allocated() {
+    fn a_row_that_claims_another_length_is_refused_before_gigabytes_are_allocated() {
         let (store, rows) = stored(&[("a", text(1)), ("a", text(2))]);
         let mut row = rows[1].clone();
         row[HASH + 9..HASH + 13].copy_from_slice(&u32::MAX.to_be_bytes());
         let refused = Decoder::new(&store).decode(2, &row).unwrap_err();
         assert_eq!(refused.to_string(), "its row claims an impossible length");
+        row = rows[1].clone();
+        row[HASH + 12] += 1;
+        let refused = Decoder::new(&store).decode(2, &row).unwrap_err();
+        assert_eq!(refused.to_string(), "its row claims another length");
     }
 
     proptest! {
