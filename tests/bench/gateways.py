@@ -6,7 +6,8 @@
 Every gateway sends to the same nginx, which answers at once with a fixed completion, whole or as a stream of 53
 chunks; wrk is the client. Reported per gateway: CPU time of all its threads per request (from the kernel's scheduler
 statistics), p50 with one connection, requests a second with 16, resident memory after the load. Each figure is the
-best of the rounds, since what disturbs a run only ever makes it worse. Polity does more than the others do here: a
+best of the rounds, since what disturbs a run only ever makes it worse; all gateways take turns in each round, so that
+a machine that is slower for a while is so for all. Polity does more than the others do here: a
 sandboxed rule judges each request, the adapter is a sandboxed plugin, and each decision enters a hash-chained ledger.
 It runs twice: as a gateway alone, with one rule and one adapter, as the peers have one model and nothing else; and as
 the whole example company with a second rule, twelve plugins, workflows, tables and a database.
@@ -49,10 +50,10 @@ LONG = chunk({"role": "assistant", "content": ""}) + "".join(chunk({"content": f
 
 
 class Gateway:
-    """A running gateway: where to send, with which headers and model, and whose CPU time counts."""
+    """A running gateway: where to send, with which headers and model, whose CPU time counts, and whether it ends with its row."""
 
-    def __init__(self, name, process, url, model="dummy-model", headers=None):
-        self.name, self.process, self.url, self.model, self.headers = name, process, url, model, headers or {}
+    def __init__(self, name, process, url, model="dummy-model", headers=None, stops=True):
+        self.name, self.process, self.url, self.model, self.headers, self.stops = name, process, url, model, headers or {}, stops
 
 
 def start(command, log, **options):
@@ -105,8 +106,8 @@ def nginx(work):
     return process
 
 
-def polity(work, binary, path="/sse/v1", port=9910, whole=False):
-    company = work / "company"
+def polity(work, binary, path="/sse/v1", whole=False):
+    port, company = (9909, work / "whole") if whole else (9910, work / "company")
     shutil.rmtree(company, ignore_errors=True)
     subprocess.run([binary, "init", str(company)], check=True, stdout=subprocess.DEVNULL)
     plugins = company / "plugins"
@@ -115,9 +116,9 @@ def polity(work, binary, path="/sse/v1", port=9910, whole=False):
     (plugins / "openai.grant.toml").write_text(
         f'[[http]]\nhost = "127.0.0.1:{UPSTREAM}"\nmethods = ["GET", "POST"]\nplain = true\nprivate = true\n'
         f'[config]\nbase_url = "http://127.0.0.1:{UPSTREAM}{path}"\nmodels = [{{ id = "dummy-model" }}]\n')
-    data = work / "data"
+    data = work / f"{company.name}-data"
     shutil.rmtree(data, ignore_errors=True)
-    process = start([binary, "up", "--no-bundled", "--company", str(company), "--data", str(data), "--listen", str(port)], work / "polity.log")
+    process = start([binary, "up", "--no-bundled", "--company", str(company), "--data", str(data), "--listen", str(port)], work / f"{company.name}.log")
     end = time.monotonic() + 60
     while time.monotonic() < end:
         try:
@@ -264,16 +265,27 @@ def stop(process):
         process.wait()
 
 
-def measure(make, work, rounds, seconds, stream):
-    gateway = make()
+def measure(makers, work, rounds, seconds, stream):
+    """Starts all, lets them take turns, and gives each one's row, without those that do not start or answer."""
+    gateways, runs = {}, {}
     try:
-        wrk(gateway, work, 4, 1, stream)
-        runs = [(wrk(gateway, work, 1, seconds, stream), wrk(gateway, work, 16, seconds, stream)) for _ in range(rounds)]
-        best = lambda pick: min(map(pick, runs))
-        return (gateway.name, min(best(lambda run: run[0]["cpu"]), best(lambda run: run[1]["cpu"])), best(lambda run: run[0]["p50"]),
-                max(run[1]["rate"] for run in runs), resident_mb(gateway.process.pid))
+        for name, make in makers.items():
+            try:
+                gateways[name] = make()
+                wrk(gateways[name], work, 4, 1, stream)
+                runs[name] = []
+            except (OSError, RuntimeError) as error:
+                print(f"{name} left out: {error}; {(PEERS.get(name) or polity).__doc__ or ''}", file=sys.stderr, flush=True)
+        for _ in range(rounds):
+            for name, done in runs.items():
+                done.append([wrk(gateways[name], work, connections, seconds, stream) for connections in (1, 16)])
+        for name, done in runs.items():
+            yield (gateways[name].name, min(run["cpu"] for both in done for run in both), min(one["p50"] for one, _ in done),
+                   max(many["rate"] for _, many in done), resident_mb(gateways[name].process.pid))
     finally:
-        stop(gateway.process)
+        for gateway in gateways.values():
+            if gateway.stops:
+                stop(gateway.process)
 
 
 def main():
@@ -293,19 +305,13 @@ def main():
     try:
         for stream, path, title in [(False, "/v1", "whole answer"), (True, "/long/v1", "stream of 53 chunks")]:
             print(f"\n| {title} | CPU µs a request | p50 ms, 1 connection | requests/s, 16 connections | RSS MB |\n|---|---|---|---|---|", flush=True)
-            floor = Gateway("nginx alone", upstream, f"http://127.0.0.1:{UPSTREAM}{path}/chat/completions")
-            makers = {name: lambda whole=whole: polity(work, options.polity, "/long/v1" if stream else "/sse/v1", whole=whole)
-                      for name, whole in [("polity", False), ("polity, example company", True)]}
+            url = f"http://127.0.0.1:{UPSTREAM}{path}/chat/completions"
+            makers = {"nginx": lambda: Gateway("nginx alone", upstream, url, stops=False)}
+            makers |= {name: lambda whole=whole: polity(work, options.polity, "/long/v1" if stream else "/sse/v1", whole=whole)
+                       for name, whole in [("polity", False), ("polity, example company", True)]}
             makers |= {name: lambda make=PEERS[name]: make(work, path) for name in options.peers.split(",") if name}
-            run = wrk(floor, work, 1, options.seconds, stream)
-            many = wrk(floor, work, 16, options.seconds, stream)
-            rows = [(floor.name, min(run["cpu"], many["cpu"]), run["p50"], many["rate"], resident_mb(upstream.pid))]
-            print("| {} | {:.0f} | {:.3f} | {:,.0f} | {:.0f} |".format(*rows[0]), flush=True)
-            for name, make in makers.items():
-                try:
-                    print("| {} | {:.0f} | {:.3f} | {:,.0f} | {:.0f} |".format(*measure(make, work, options.rounds, options.seconds, stream)), flush=True)
-                except (OSError, RuntimeError) as error:
-                    print(f"{name} left out: {error}; {(PEERS.get(name) or polity).__doc__ or ''}", file=sys.stderr, flush=True)
+            for row in measure(makers, work, options.rounds, options.seconds, stream):
+                print("| {} | {:.0f} | {:.3f} | {:,.0f} | {:.0f} |".format(*row), flush=True)
     finally:
         stop(upstream)
 
